@@ -25,11 +25,11 @@ struct Place {
 
 struct Diagnostic {
     Severity severity{Severity::error};
-    std::string code;      ///< "E0102"; stable, `E` + four digits
+    std::string code;  ///< "E0102"; stable, `E` + four digits
     Place place;
-    std::string summary;   ///< "unknown key `timout` in [[probe]]"
-    std::string label;     ///< text behind the carets, may be empty
-    std::string help;      ///< "did you mean `timeout`?", may be empty
+    std::string summary;  ///< "unknown key `timout` in [[probe]]"
+    std::string label;    ///< text behind the carets, may be empty
+    std::string help;     ///< "did you mean `timeout`?", may be empty
 };
 
 using Diagnostics = std::vector<Diagnostic>;

@@ -10,7 +10,8 @@ namespace drill {
 std::string sha256_hex(std::string_view bytes) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int length = 0;
-    DRILL_ASSERT(EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr) == 1);
+    DRILL_ASSERT(EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr) ==
+                 1);
     static constexpr char hex[] = "0123456789abcdef";
     std::string text;
     text.reserve(std::size_t{2} * length);

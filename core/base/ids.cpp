@@ -3,14 +3,14 @@
 
 #include "base/result.hpp"
 
-#include <algorithm>
 #include <sys/random.h>
+#include <algorithm>
 
 namespace drill {
 
 namespace {
 void fill(unsigned char* bytes, std::size_t count) {
-    const ssize_t got = getrandom(bytes, count, 0);   // never short below 256 bytes
+    const ssize_t got = getrandom(bytes, count, 0);  // never short below 256 bytes
     DRILL_ASSERT(got == static_cast<ssize_t>(count));
 }
 }  // namespace
@@ -21,7 +21,7 @@ std::string random_id(std::size_t length) {
     while (id.size() < length) {
         unsigned char byte = 0;
         fill(&byte, 1);
-        if (byte < 252) { id += letters[byte % 36]; }   // 252 = 7 x 36: no bias
+        if (byte < 252) { id += letters[byte % 36]; }  // 252 = 7 x 36: no bias
     }
     return id;
 }
@@ -36,8 +36,8 @@ unsigned long long random_seed() {
 
 bool is_lease_id(const std::string& text) noexcept {
     return text.size() == lease_id_length && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    });
+               return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+           });
 }
 
 }  // namespace drill

@@ -12,7 +12,7 @@ using Nanos = std::chrono::nanoseconds;
 using Wall = std::chrono::sys_time<std::chrono::milliseconds>;
 
 struct Instant {
-    Nanos boot{0};   ///< CLOCK_BOOTTIME of the controller
+    Nanos boot{0};  ///< CLOCK_BOOTTIME of the controller
     Wall wall{};
 };
 

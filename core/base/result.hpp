@@ -12,13 +12,13 @@
 
 // A broken invariant ends the process in every build. That is safe: leases are durable and
 // every transient change carries its own dead man on the target.
-#define DRILL_ASSERT(condition)                                                                  \
-    do {                                                                                         \
-        if (!(condition)) {                                                                      \
-            std::fprintf(stderr, "drill: broken invariant: %s (%s:%d)\n", #condition, __FILE__,  \
-                         __LINE__);                                                              \
-            std::abort();                                                                        \
-        }                                                                                        \
+#define DRILL_ASSERT(condition)                                                                 \
+    do {                                                                                        \
+        if (!(condition)) {                                                                     \
+            std::fprintf(stderr, "drill: broken invariant: %s (%s:%d)\n", #condition, __FILE__, \
+                         __LINE__);                                                             \
+            std::abort();                                                                       \
+        }                                                                                       \
     } while (false)
 
 namespace drill {
@@ -46,8 +46,8 @@ enum class Effect : unsigned char { none, done, unknown };
 struct Error {
     Code code{Code::internal};
     Effect effect{Effect::none};
-    std::string message;              ///< one sentence, no trailing full stop
-    std::vector<std::string> trail;   ///< grows outward: action, host, step
+    std::string message;             ///< one sentence, no trailing full stop
+    std::vector<std::string> trail;  ///< grows outward: action, host, step
 
     /// Adds one outer place to the trail.
     Error&& at(std::string place) && {
@@ -60,17 +60,35 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
 public:
-    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}       // NOLINT: implicit
-    Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}   // NOLINT: implicit
+    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
+    Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
     [[nodiscard]] explicit operator bool() const noexcept { return state_.index() == 0; }
-    [[nodiscard]] T& operator*() & { DRILL_ASSERT(state_.index() == 0); return *std::get_if<0>(&state_); }
-    [[nodiscard]] const T& operator*() const& { DRILL_ASSERT(state_.index() == 0); return *std::get_if<0>(&state_); }
-    [[nodiscard]] T&& operator*() && { DRILL_ASSERT(state_.index() == 0); return std::move(*std::get_if<0>(&state_)); }
+    [[nodiscard]] T& operator*() & {
+        DRILL_ASSERT(state_.index() == 0);
+        return *std::get_if<0>(&state_);
+    }
+    [[nodiscard]] const T& operator*() const& {
+        DRILL_ASSERT(state_.index() == 0);
+        return *std::get_if<0>(&state_);
+    }
+    [[nodiscard]] T&& operator*() && {
+        DRILL_ASSERT(state_.index() == 0);
+        return std::move(*std::get_if<0>(&state_));
+    }
     [[nodiscard]] T* operator->() { return &**this; }
     [[nodiscard]] const T* operator->() const { return &**this; }
-    [[nodiscard]] Error& error() & { DRILL_ASSERT(state_.index() == 1); return *std::get_if<1>(&state_); }
-    [[nodiscard]] const Error& error() const& { DRILL_ASSERT(state_.index() == 1); return *std::get_if<1>(&state_); }
-    [[nodiscard]] Error&& error() && { DRILL_ASSERT(state_.index() == 1); return std::move(*std::get_if<1>(&state_)); }
+    [[nodiscard]] Error& error() & {
+        DRILL_ASSERT(state_.index() == 1);
+        return *std::get_if<1>(&state_);
+    }
+    [[nodiscard]] const Error& error() const& {
+        DRILL_ASSERT(state_.index() == 1);
+        return *std::get_if<1>(&state_);
+    }
+    [[nodiscard]] Error&& error() && {
+        DRILL_ASSERT(state_.index() == 1);
+        return std::move(*std::get_if<1>(&state_));
+    }
 
 private:
     std::variant<T, Error> state_;
@@ -91,14 +109,14 @@ using Status = Result<std::monostate>;
 #define DRILL_CONCAT(a, b) DRILL_CONCAT_(a, b)
 /// `DRILL_TRY(auto x, f());` binds the value or returns the error.
 #define DRILL_TRY(decl, expr) DRILL_TRY_(DRILL_CONCAT(drill_result_, __LINE__), decl, expr)
-#define DRILL_TRY_(tmp, decl, expr)             \
-    auto tmp = (expr);                          \
+#define DRILL_TRY_(tmp, decl, expr)              \
+    auto tmp = (expr);                           \
     if (!tmp) { return std::move(tmp).error(); } \
     decl = *std::move(tmp)
 /// `DRILL_CHECK(f());` returns the error of a Status.
-#define DRILL_CHECK(expr)                                                          \
-    do {                                                                           \
-        if (auto drill_status_ = (expr); !drill_status_) {                          \
-            return std::move(drill_status_).error();                                \
-        }                                                                          \
+#define DRILL_CHECK(expr)                                  \
+    do {                                                   \
+        if (auto drill_status_ = (expr); !drill_status_) { \
+            return std::move(drill_status_).error();       \
+        }                                                  \
     } while (false)

@@ -15,22 +15,22 @@ enum class Lasting : std::uint8_t { transient, stays };
 
 /// An action on some other host that gives a quiet fault something to bite on.
 struct Stimulus {
-    std::string host;   ///< catalog name
-    Exec exec;          ///< its exit status is ignored
+    std::string host;  ///< catalog name
+    Exec exec;         ///< its exit status is ignored
     friend bool operator==(const Stimulus&, const Stimulus&) = default;
 };
 
 struct Change {
-    std::vector<Exec> arm;         ///< pre-images; run in the lease directory, before the guard
+    std::vector<Exec> arm;  ///< pre-images; run in the lease directory, before the guard
     std::vector<Exec> apply;
-    std::vector<Exec> renew;       ///< kernel endings: extend the fuse; fails when the lease ended
-    std::vector<Exec> undo;        ///< argv only, each a single program that need not fork; at most 5
-    std::vector<Exec> read_back;   ///< judged on the target by exit status, see Presence
-    std::vector<Exec> disarm;      ///< besides the lease directory, normally empty
-    std::vector<Stimulus> stimulate;   ///< sent when read_back says 11 after apply
-    std::vector<Exec> check;       ///< an expectation: status 0 = met. Polled until check_within
+    std::vector<Exec> renew;  ///< kernel endings: extend the fuse; fails when the lease ended
+    std::vector<Exec> undo;   ///< argv only, each a single program that need not fork; at most 5
+    std::vector<Exec> read_back;      ///< judged on the target by exit status, see Presence
+    std::vector<Exec> disarm;         ///< besides the lease directory, normally empty
+    std::vector<Stimulus> stimulate;  ///< sent when read_back says 11 after apply
+    std::vector<Exec> check;          ///< an expectation: status 0 = met. Polled until check_within
     Nanos check_within{0};
-    std::string check_claim;       ///< "orders-app is back within 20 s"
+    std::string check_claim;  ///< "orders-app is back within 20 s"
     Ending ending{Ending::watcher};
     Lasting lasting{Lasting::transient};
     friend bool operator==(const Change&, const Change&) = default;

@@ -17,8 +17,8 @@ namespace drill {
 
 struct CatalogHost {
     std::string name;
-    Connection connection;                   ///< jumps resolved
-    std::vector<std::string> addresses;      ///< all of them; empty = ask the host
+    Connection connection;               ///< jumps resolved
+    std::vector<std::string> addresses;  ///< all of them; empty = ask the host
     std::map<std::string, std::string> labels;
 };
 
@@ -31,13 +31,13 @@ struct Service {
 };
 
 struct Catalog {
-    std::string file;                        ///< absolute
-    std::string environment;                 ///< name
-    std::string environment_class;           ///< lab, staging, production
-    std::string contact;                     ///< whom a person on a target should call
-    std::vector<CatalogHost> hosts;          ///< sorted by name
+    std::string file;                ///< absolute
+    std::string environment;         ///< name
+    std::string environment_class;   ///< lab, staging, production
+    std::string contact;             ///< whom a person on a target should call
+    std::vector<CatalogHost> hosts;  ///< sorted by name
     std::vector<Service> services;
-    std::string bytes;                       ///< as read, stored in the ledger
+    std::string bytes;  ///< as read, stored in the ledger
 
     /// Everything but `lab` is guarded: typed name or --confirm, and a reason.
     [[nodiscard]] bool guarded() const { return environment_class != "lab"; }
@@ -45,14 +45,20 @@ struct Catalog {
 
 /// "success >= 99% for 10s", "p99 <= 250ms".
 struct Predicate {
-    enum class Metric : std::uint8_t { success, p50, p90, p95, p99 };   ///< success = ok / (all - unknown)
+    enum class Metric : std::uint8_t {
+        success,
+        p50,
+        p90,
+        p95,
+        p99
+    };  ///< success = ok / (all - unknown)
     enum class Compare : std::uint8_t { ge, gt, le, lt };
     Metric metric{Metric::success};
     Compare compare{Compare::ge};
-    int ppm{0};               ///< for success
-    Nanos latency{0};         ///< for percentiles
-    std::optional<Nanos> span;   ///< "for 10s"
-    std::string text;         ///< as written
+    int ppm{0};                 ///< for success
+    Nanos latency{0};           ///< for percentiles
+    std::optional<Nanos> span;  ///< "for 10s"
+    std::string text;           ///< as written
     friend bool operator==(const Predicate&, const Predicate&) = default;
 };
 
@@ -66,7 +72,7 @@ struct Regain {
 
 struct ProbeSpec {
     std::string name, kind;
-    Values params;            ///< complete; `ok = {…}` stands flat as "ok.status", "ok.within"
+    Values params;  ///< complete; `ok = {…}` stands flat as "ok.status", "ok.within"
     Nanos every{0}, timeout{0};
     friend bool operator==(const ProbeSpec&, const ProbeSpec&) = default;
 };
@@ -78,7 +84,7 @@ struct HypothesisSpec {
 };
 struct HaltSpec {
     std::string probe;
-    Predicate when;           ///< span is set
+    Predicate when;  ///< span is set
     friend bool operator==(const HaltSpec&, const HaltSpec&) = default;
 };
 
@@ -97,39 +103,40 @@ struct TargetSpec {
 
 struct After {
     std::string step;
-    bool held{false};         ///< "x:held" = as soon as x holds; "x" = when it is released
+    bool held{false};  ///< "x:held" = as soon as x holds; "x" = when it is released
     friend bool operator==(const After&, const After&) = default;
 };
 struct StepSpec {
     std::string name, fault;
-    std::string on;                        ///< name of a target
-    Values with;                           ///< complete
+    std::string on;  ///< name of a target
+    Values with;     ///< complete
     Nanos hold{0};
-    std::optional<std::vector<After>> after;   ///< empty optional = file order (after the step before)
+    std::optional<std::vector<After>>
+        after;  ///< empty optional = file order (after the step before)
     bool cuts_control{false};
-    Place place;                           ///< of the step's table
-    std::map<std::string, Place> places;   ///< of single keys, for later errors
+    Place place;                          ///< of the step's table
+    std::map<std::string, Place> places;  ///< of single keys, for later errors
 };
 
 struct LimitSpec {
-    std::int64_t hosts{0};                 ///< 0 = not given
+    std::int64_t hosts{0};  ///< 0 = not given
     std::optional<Percent> share;
-    std::optional<Selection> of;           ///< group of `share`
+    std::optional<Selection> of;  ///< group of `share`
     Nanos longest{0};
-    Nanos lease{std::chrono::seconds{15}}; ///< TTL of a lease; renewed at a third of it
+    Nanos lease{std::chrono::seconds{15}};  ///< TTL of a lease; renewed at a third of it
     Place place;
 };
 
 struct Experiment {
     std::string file, name, title, service;
-    std::optional<Nanos> rto, rpo;         ///< [objective]
+    std::optional<Nanos> rto, rpo;  ///< [objective]
     LimitSpec limit;
     std::vector<TargetSpec> targets;
     std::vector<ProbeSpec> probes;
     std::vector<HypothesisSpec> hypotheses;
     std::vector<HaltSpec> halts;
     std::vector<StepSpec> steps;
-    std::string bytes;                     ///< as read
+    std::string bytes;  ///< as read
 };
 
 }  // namespace drill

@@ -19,11 +19,12 @@ using Datum = std::variant<std::string, std::int64_t, bool>;
 
 struct Event {
     Instant at;
-    std::string type;                      ///< "run.started", "fault.held", ...; list in engine/README
-    std::string step, host, lease;         ///< "" where it does not apply
-    std::string message;                   ///< the line a person reads
-    std::map<std::string, Datum> data;     ///< durations in ns, no floats
-    std::map<std::string, std::string> personal;   ///< names and captured output: digests in the chain, text beside it
+    std::string type;                   ///< "run.started", "fault.held", ...; list in engine/README
+    std::string step, host, lease;      ///< "" where it does not apply
+    std::string message;                ///< the line a person reads
+    std::map<std::string, Datum> data;  ///< durations in ns, no floats
+    std::map<std::string, std::string>
+        personal;  ///< names and captured output: digests in the chain, text beside it
 };
 
 /// An order of the conductor. Undo and question are sent even when the ledger cannot be written.
@@ -32,15 +33,15 @@ struct Order {
     std::uint64_t id{0};
     Connection to;
     Action action;
-    Nanos deadline{0};                     ///< controller's CLOCK_BOOTTIME; the answer comes by then
+    Nanos deadline{0};  ///< controller's CLOCK_BOOTTIME; the answer comes by then
     Urgency urgency{Urgency::question};
-    bool fresh{false};                     ///< over a new connection, the kept one is closed first
+    bool fresh{false};  ///< over a new connection, the kept one is closed first
 };
 
 struct Answered {
     std::uint64_t order{0};
     Result<Reply> reply;
-    Nanos sent{0};                         ///< controller's boot time when the call began on the wire
+    Nanos sent{0};  ///< controller's boot time when the call began on the wire
     Nanos received{0};
 };
 struct Sampled {
@@ -48,7 +49,7 @@ struct Sampled {
 };
 /// Somebody wants the run to end: a signal, `drill halt`.
 struct StopAsked {
-    std::string reason;                    ///< "SIGINT", "SIGTERM", "halt by kim: ..."
+    std::string reason;  ///< "SIGINT", "SIGTERM", "halt by kim: ..."
 };
 /// The ledger could not be written: these change orders were not sent.
 struct Withheld {
@@ -62,7 +63,7 @@ struct Turn {
     std::vector<Event> events;
     std::vector<Lease> leases;
     std::vector<Order> orders;
-    std::optional<Nanos> wake_at;          ///< next time something is due without news
+    std::optional<Nanos> wake_at;  ///< next time something is due without news
     bool start_probes{false};
     bool stop_probes{false};
     bool finished{false};

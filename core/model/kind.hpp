@@ -20,25 +20,27 @@ enum class Binding : std::uint8_t { plan, run };
 struct ChangeRequest {
     Binding binding{Binding::run};
     std::string host;
-    std::string lease;                     ///< "{lease}" at plan time
-    std::string directory;                 ///< the lease directory on the target
-    Nanos ttl{0};                          ///< of one lease period
+    std::string lease;      ///< "{lease}" at plan time
+    std::string directory;  ///< the lease directory on the target
+    Nanos ttl{0};           ///< of one lease period
     Nanos longest{0};
-    Values params;                         ///< complete: defaults are filled in
-    std::vector<Peer> peers;               ///< of the selection parameter named by Kind::peers_param
-    Facts facts;                           ///< of the target (engine/facts.hpp)
-    std::vector<CommandReply> observed;    ///< answers to observe(), same order
+    Values params;                       ///< complete: defaults are filled in
+    std::vector<Peer> peers;             ///< of the selection parameter named by Kind::peers_param
+    Facts facts;                         ///< of the target (engine/facts.hpp)
+    std::vector<CommandReply> observed;  ///< answers to observe(), same order
 };
 
 struct Kind {
-    std::string_view name;                 ///< "net-partition", as in TOML
-    std::string_view summary;              ///< one sentence
+    std::string_view name;     ///< "net-partition", as in TOML
+    std::string_view summary;  ///< one sentence
     Ending ending{Ending::watcher};
-    std::string_view peers_param;          ///< selection parameter whose hosts become peers, "" = none
-    std::string_view needs;                ///< tools on the target, blank-separated: "nft ip"
+    std::string_view peers_param;  ///< selection parameter whose hosts become peers, "" = none
+    std::string_view needs;        ///< tools on the target, blank-separated: "nft ip"
     std::span<const Param> params;
-    std::vector<Exec> (*observe)(const ChangeRequest&){nullptr};   ///< read-only questions, may be empty
-    Result<Change> (*compose)(const ChangeRequest&){nullptr};      ///< Code::refused: the plan is not runnable, message says why
+    std::vector<Exec> (*observe)(const ChangeRequest&){
+        nullptr};  ///< read-only questions, may be empty
+    Result<Change> (*compose)(const ChangeRequest&){
+        nullptr};  ///< Code::refused: the plan is not runnable, message says why
     /// One line for people: "drop all traffic from bal-1 (2 addresses), both directions".
     std::string (*describe)(const ChangeRequest&){nullptr};
 };

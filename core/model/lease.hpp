@@ -25,19 +25,19 @@ enum class LeaseState : std::uint8_t {
 
 struct Lease {
     std::string id;
-    std::string run;            ///< run id
+    std::string run;  ///< run id
     std::string step;
     std::string kind;
-    Connection connection;      ///< resolved, without secrets, with the host key seen
+    Connection connection;  ///< resolved, without secrets, with the host key seen
     Change change;
     LeaseState state{LeaseState::intended};
-    std::string boot_id;        ///< of the target when it was intended
-    Nanos not_after{0};         ///< of the apply, target's CLOCK_BOOTTIME
+    std::string boot_id;  ///< of the target when it was intended
+    Nanos not_after{0};   ///< of the apply, target's CLOCK_BOOTTIME
     Nanos ttl{0};
-    Nanos until{0};             ///< controller's CLOCK_BOOTTIME: ends by itself by then at the latest
-    Wall until_wall{};          ///< the same as a label
-    std::string controller_boot;///< boot id of the controller that `until` belongs to
-    std::string note;           ///< why stuck, who closed it and why; one line
+    Nanos until{0};     ///< controller's CLOCK_BOOTTIME: ends by itself by then at the latest
+    Wall until_wall{};  ///< the same as a label
+    std::string controller_boot;  ///< boot id of the controller that `until` belongs to
+    std::string note;             ///< why stuck, who closed it and why; one line
     friend bool operator==(const Lease&, const Lease&) = default;
 };
 

@@ -57,7 +57,7 @@ const char* name_of(Verdict verdict) noexcept {
 }
 
 Presence presence_of(const std::vector<CommandReply>& parts, std::size_t from) {
-    if (from >= parts.size()) { return Presence::unclear; }   // nothing was asked: not known
+    if (from >= parts.size()) { return Presence::unclear; }  // nothing was asked: not known
     bool unclear = false;
     bool altered = false;
     bool bites = false;

@@ -12,34 +12,40 @@ namespace drill {
 
 /// Numbers are exit codes.
 enum class Verdict : std::uint8_t {
-    passed = 0, failed = 1, usage = 2, refused = 3, halted = 4, invalid = 5, dirty = 6,
+    passed = 0,
+    failed = 1,
+    usage = 2,
+    refused = 3,
+    halted = 4,
+    invalid = 5,
+    dirty = 6,
 };
 [[nodiscard]] const char* name_of(Verdict verdict) noexcept;
 
-enum class Finding : std::uint8_t { held, broken, undecided };   ///< undecided: could not be judged
+enum class Finding : std::uint8_t { held, broken, undecided };  ///< undecided: could not be judged
 
 struct HypothesisOutcome {
     std::string probe;
-    std::string part;        ///< "before", "during", "regain"
-    std::string claim;       ///< "success >= 90%"
+    std::string part;   ///< "before", "during", "regain"
+    std::string claim;  ///< "success >= 90%"
     Finding finding{Finding::undecided};
-    std::string measured;    ///< "97.2 % of 580 (16 failed, 0 unknown)"
+    std::string measured;  ///< "97.2 % of 580 (16 failed, 0 unknown)"
 };
 
 /// Bounds: see engine/measure.hpp.
 struct Outage {
     std::string probe;
     Nanos lower{0}, upper{0};
-    Nanos first_bad{0};                    ///< sent, boot time
-    std::optional<Nanos> first_good;       ///< sent; empty: not regained
-    std::string step;                      ///< the last fault that bit before it, "" if none
+    Nanos first_bad{0};               ///< sent, boot time
+    std::optional<Nanos> first_good;  ///< sent; empty: not regained
+    std::string step;                 ///< the last fault that bit before it, "" if none
 };
 
 struct ObjectiveOutcome {
-    std::string name;        ///< "rto", "rpo"
+    std::string name;  ///< "rto", "rpo"
     Nanos objective{0};
     Finding finding{Finding::undecided};
-    std::string measured;    ///< "3.52 s to 3.61 s (probe order, 50 ms)" or "not measured"
+    std::string measured;  ///< "3.52 s to 3.61 s (probe order, 50 ms)" or "not measured"
 };
 
 struct ChangeOutcome {
@@ -47,18 +53,18 @@ struct ChangeOutcome {
     bool applied{false};
     bool bit{false};
     LeaseState state{LeaseState::intended};
-    std::optional<Nanos> bite_at, undo_sent, undone_at;   ///< controller's boot time
-    std::optional<Nanos> overstay;         ///< end as seen - planned end, where it ended by itself
-    std::string check;                     ///< "" or "orders-app is back after 1.2 s"
+    std::optional<Nanos> bite_at, undo_sent, undone_at;  ///< controller's boot time
+    std::optional<Nanos> overstay;  ///< end as seen - planned end, where it ended by itself
+    std::string check;              ///< "" or "orders-app is back after 1.2 s"
     Finding check_finding{Finding::held};
-    std::string note;                      ///< "ended by others at ...", "not restarted within 20 s"
+    std::string note;  ///< "ended by others at ...", "not restarted within 20 s"
 };
 
 struct Outcome {
     Verdict verdict{Verdict::invalid};
-    bool incomplete{false};                ///< FAILED, yet something else could not be judged
-    std::string ended_by;                  ///< "", "halt", "signal", "ledger", ...
-    std::vector<std::string> reasons;      ///< why it is not PASSED, one sentence each, worst first
+    bool incomplete{false};            ///< FAILED, yet something else could not be judged
+    std::string ended_by;              ///< "", "halt", "signal", "ledger", ...
+    std::vector<std::string> reasons;  ///< why it is not PASSED, one sentence each, worst first
     std::vector<HypothesisOutcome> hypotheses;
     std::vector<ObjectiveOutcome> objectives;
     std::vector<Outage> outages;

@@ -16,14 +16,14 @@ namespace drill {
 
 /// Which hosts: exactly one of labels, hosts, all is used.
 struct Selection {
-    std::map<std::string, std::string> labels;   ///< every label must match
-    std::vector<std::string> hosts;              ///< by catalog name
-    bool all{false};                             ///< spelled "all"
+    std::map<std::string, std::string> labels;  ///< every label must match
+    std::vector<std::string> hosts;             ///< by catalog name
+    bool all{false};                            ///< spelled "all"
     friend bool operator==(const Selection&, const Selection&) = default;
 };
 
 struct Percent {
-    int ppm{0};   ///< parts per million: 500000 = 50 %
+    int ppm{0};  ///< parts per million: 500000 = 50 %
     friend bool operator==(const Percent&, const Percent&) = default;
 };
 
@@ -32,23 +32,27 @@ using Value = std::variant<bool, std::int64_t, std::string, Nanos, Percent,
 using Values = std::map<std::string, Value>;
 
 enum class ParamType : std::uint8_t {
-    boolean, integer, text, duration, percent,
-    texts,       ///< array of strings, e.g. an argv
-    choice,      ///< one of Param::choices
-    ports,       ///< integers 1..65535 or "8000-8100"; stored as texts
-    selection,   ///< table of labels, array of host names, or "all"
-    table,       ///< free keys with text, integer or duration (probe `ok`); stored flat as "ok.status"
+    boolean,
+    integer,
+    text,
+    duration,
+    percent,
+    texts,      ///< array of strings, e.g. an argv
+    choice,     ///< one of Param::choices
+    ports,      ///< integers 1..65535 or "8000-8100"; stored as texts
+    selection,  ///< table of labels, array of host names, or "all"
+    table,  ///< free keys with text, integer or duration (probe `ok`); stored flat as "ok.status"
 };
 
 struct Param {
     std::string_view name;
     ParamType type{ParamType::text};
     bool required{false};
-    std::string_view fallback;     ///< default as it would be written in TOML, "" = none
-    std::string_view help;         ///< one sentence
-    std::string_view choices;      ///< "in|out|both" for choice
-    std::int64_t least{0};         ///< integer, duration (ms), percent (ppm): bounds, inclusive
-    std::int64_t most{0};          ///< 0 = no upper bound
+    std::string_view fallback;  ///< default as it would be written in TOML, "" = none
+    std::string_view help;      ///< one sentence
+    std::string_view choices;   ///< "in|out|both" for choice
+    std::int64_t least{0};      ///< integer, duration (ms), percent (ppm): bounds, inclusive
+    std::int64_t most{0};       ///< 0 = no upper bound
 };
 
 /// Typed look-ups; asserted to exist with that type (the loader fills defaults).

@@ -15,27 +15,27 @@ namespace drill {
 struct PlannedHost {
     Connection connection;
     std::map<std::string, std::string> labels;
-    Facts identity;                        ///< hashed; a difference at run is REFUSED with a diff
+    Facts identity;  ///< hashed; a difference at run is REFUSED with a diff
     friend bool operator==(const PlannedHost&, const PlannedHost&) = default;
 };
 
 struct PlannedChange {
     std::string host;
-    std::string says;                      ///< Kind::describe
+    std::string says;  ///< Kind::describe
     std::vector<Peer> peers;
-    Change change;                         ///< with placeholders
+    Change change;  ///< with placeholders
     friend bool operator==(const PlannedChange&, const PlannedChange&) = default;
 };
 
 struct PlannedStep {
     std::string name;
     std::string kind;
-    std::string target;                    ///< name of the target group
+    std::string target;  ///< name of the target group
     Values params;
     Nanos hold{0};
-    std::vector<After> after;              ///< resolved: never "file order"
+    std::vector<After> after;  ///< resolved: never "file order"
     bool cuts_control{false};
-    std::vector<PlannedChange> changes;    ///< one per host
+    std::vector<PlannedChange> changes;  ///< one per host
     friend bool operator==(const PlannedStep&, const PlannedStep&) = default;
 };
 
@@ -46,17 +46,17 @@ struct Plan {
     std::string environment, environment_class, contact;
     std::uint64_t seed{0};
     std::optional<Nanos> rto, rpo;
-    std::string rto_from;                  ///< "experiment", "service orders" or ""
-    std::int64_t limit_hosts{0};           ///< most hosts changed at one time, after `share`
-    std::string limit_says;                ///< "at most 1 of 2 hosts (50 % of role=orders-app)"
-    std::vector<std::string> group;        ///< hosts that `share` counts over
+    std::string rto_from;            ///< "experiment", "service orders" or ""
+    std::int64_t limit_hosts{0};     ///< most hosts changed at one time, after `share`
+    std::string limit_says;          ///< "at most 1 of 2 hosts (50 % of role=orders-app)"
+    std::vector<std::string> group;  ///< hosts that `share` counts over
     Nanos longest{0}, lease_ttl{0};
     std::vector<ProbeSpec> probes;
     std::vector<HypothesisSpec> hypotheses;
     std::vector<HaltSpec> halts;
     std::vector<PlannedStep> steps;
-    std::map<std::string, PlannedHost> hosts;   ///< targets, peers and vantage points
-    std::string hash;                      ///< SHA-256 over the JSON without this member
+    std::map<std::string, PlannedHost> hosts;  ///< targets, peers and vantage points
+    std::string hash;                          ///< SHA-256 over the JSON without this member
     friend bool operator==(const Plan&, const Plan&) = default;
 };
 

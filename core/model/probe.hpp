@@ -26,13 +26,13 @@ enum class SampleState : std::uint8_t {
 };
 
 struct Sample {
-    std::uint32_t probe{0};     ///< index in Plan::probes
-    std::uint64_t number{0};    ///< gapless per probe, from 0
-    Nanos intended{0};          ///< absolute schedule; latency counts from here
-    Nanos sent{0};              ///< when the question really left (boot time)
-    Nanos received{0};          ///< when the answer was complete, or sent + time-out
+    std::uint32_t probe{0};   ///< index in Plan::probes
+    std::uint64_t number{0};  ///< gapless per probe, from 0
+    Nanos intended{0};        ///< absolute schedule; latency counts from here
+    Nanos sent{0};            ///< when the question really left (boot time)
+    Nanos received{0};        ///< when the answer was complete, or sent + time-out
     SampleState state{SampleState::unknown};
-    std::string detail;         ///< "HTTP 503", "connection refused"; "" when ok
+    std::string detail;  ///< "HTTP 503", "connection refused"; "" when ok
 };
 
 /// What to ask, made by a probe kind.
@@ -47,19 +47,19 @@ struct TcpQuestion {
     std::uint16_t port{0};
 };
 struct CommandQuestion {
-    std::string on;   ///< catalog host, "" = on the controller
+    std::string on;  ///< catalog host, "" = on the controller
     Exec exec;
 };
 using Question = std::variant<HttpQuestion, TcpQuestion, CommandQuestion>;
 
 /// What came back, before it is judged.
 struct Answer {
-    bool asked{false};        ///< false: the probe could not ask (unknown)
+    bool asked{false};  ///< false: the probe could not ask (unknown)
     bool timed_out{false};
-    int status{0};            ///< HTTP status, or exit status
-    std::string body;         ///< HTTP body or stdout, capped
-    std::string problem;      ///< "" or what failed below: "connection refused"
-    Nanos latency{0};         ///< received - intended
+    int status{0};        ///< HTTP status, or exit status
+    std::string body;     ///< HTTP body or stdout, capped
+    std::string problem;  ///< "" or what failed below: "connection refused"
+    Nanos latency{0};     ///< received - intended
 };
 
 struct ProbeKind {
