@@ -8,6 +8,7 @@
 #include "model/lease.hpp"
 #include "model/plan.hpp"
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,12 @@ enum class Hash : bool { without, with };
 [[nodiscard]] std::string plan_hash(const Plan& plan);
 
 /// Event::data (without personal) as one JSON object, plus "step", "host", "lease", "message".
+/// Data stand in a member "data"; integers, texts and booleans are told apart by their JSON type.
 [[nodiscard]] std::string event_body(const Event& event);
+/// The same with a member "personal": the salted digest of each personal text, by name.
+[[nodiscard]] std::string event_body(const Event& event,
+                                     const std::map<std::string, std::string>& digests);
+/// The other way: `at` and `type` stay empty, `personal` holds digests.
+[[nodiscard]] Result<Event> event_from_body(std::string_view body);
 
 }  // namespace drill
