@@ -45,12 +45,12 @@ enum class ParamType : std::uint8_t {
 };
 
 struct Param {
-    std::string_view name;
+    std::string_view name{};
     ParamType type{ParamType::text};
     bool required{false};
-    std::string_view fallback;  ///< default as it would be written in TOML, "" = none
-    std::string_view help;      ///< one sentence
-    std::string_view choices;   ///< "in|out|both" for choice
+    std::string_view fallback{};  ///< default as it would be written in TOML, "" = none
+    std::string_view help{};      ///< one sentence
+    std::string_view choices{};   ///< "in|out|both" for choice
     std::int64_t least{0};      ///< integer, duration (ms), percent (ppm): bounds, inclusive
     std::int64_t most{0};       ///< 0 = no upper bound
 };
