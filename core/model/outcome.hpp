@@ -32,6 +32,9 @@ struct HypothesisOutcome {
     std::string measured;  ///< "97.2 % of 580 (16 failed, 0 unknown)"
 };
 
+/// Outage::upper where nothing bounds it: no ok before, or not regained.
+inline constexpr Nanos unbounded = Nanos::max();
+
 /// Bounds: see engine/measure.hpp.
 struct Outage {
     std::string probe;
