@@ -1,0 +1,53 @@
+// The verdict: hypotheses, objectives and changes to one exit code. Pure.
+// Must not: say PASSED while anything is undecided, unproven or unknown (design, section 3).
+#pragma once
+
+#include "engine/change_run.hpp"
+#include "engine/measure.hpp"
+#include "model/outcome.hpp"
+#include "model/plan.hpp"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace drill {
+
+/// One fault as the judgement sees it: a step whose changes took effect.
+struct FaultSpan {
+    std::string step;
+    Nanos applied{0};                ///< earliest apply sent
+    std::optional<Nanos> undo_sent;  ///< latest
+};
+
+struct RunFacts {
+    const Plan& plan;
+    std::span<const std::vector<Sample>> series;
+    std::vector<ChangeOutcome> changes;
+    std::vector<HypothesisOutcome> baseline;
+    std::vector<FaultSpan> faults;  ///< in order of `applied`
+    std::vector<Window> during;     ///< bite to undo sent, one per change that bit
+    Nanos began{0}, now{0};
+    bool steps_done{false};    ///< every step was carried out to its end
+    bool stopped{false};       ///< a person or signal ended it
+    bool halt_tripped{false};  ///< on measured data
+    bool refused{false};       ///< ended before anything was applied, by a gate
+    bool dirty{false};         ///< something is not proven to be undone
+    std::string ended_by;
+    std::vector<std::string> reasons;  ///< what is known of why it ended
+};
+
+/// Regain of every fault for one hypothesis. Faults closer together than within + hold count
+/// as one, from the last of them. `final` of all: see RegainResult.
+struct Regained {
+    bool final{true};
+    Nanos needed_until{0};
+    std::vector<HypothesisOutcome> outcomes;
+};
+[[nodiscard]] Regained regained(const HypothesisSpec& hypothesis, const ProbeSpec& probe,
+                                std::span<const Sample> series, std::span<const FaultSpan> faults,
+                                Nanos now);
+
+[[nodiscard]] Outcome judge(const RunFacts& facts);
+
+}  // namespace drill
