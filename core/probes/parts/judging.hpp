@@ -1,0 +1,27 @@
+// What all probe kinds share: look-ups of parameters, and the order in which an answer is judged.
+// Must not: know a kind. Next: model/probe.hpp.
+#pragma once
+
+#include "model/probe.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace drill::probes {
+
+/// "" or 0 for what was not given.
+[[nodiscard]] std::string text_of(const Values& values, std::string_view name);
+[[nodiscard]] std::int64_t integer_of(const Values& values, std::string_view name,
+                                      std::int64_t otherwise);
+
+/// not asked: unknown; no answer, an error or `wrong` (a reason): failed; right, but later than
+/// ok.within: degraded; else ok. `wrong` speaks of the answer and is not asked for without one.
+[[nodiscard]] SampleState judged(const Values& values, const Answer& answer,
+                                 std::optional<std::string> (*wrong)(const Values&, const Answer&),
+                                 std::string& detail);
+
+/// The reason when `ok.contains` is given and is not part of the body.
+[[nodiscard]] std::optional<std::string> lacks_text(const Values& values, const Answer& answer);
+
+}  // namespace drill::probes
