@@ -212,6 +212,12 @@ Regained regained(const HypothesisSpec& hypothesis, const ProbeSpec& probe,
     return out;
 }
 
+void not_recorded(Outcome& outcome, const std::string& problem) {
+    if (outcome.verdict == Verdict::passed) { outcome.verdict = Verdict::invalid; }
+    outcome.incomplete = true;
+    outcome.reasons.push_back("the ledger does not hold the end of this run: " + problem);
+}
+
 Outcome judge(const RunFacts& facts) {
     Outcome out{};
     out.began = facts.began;

@@ -50,4 +50,8 @@ struct Regained {
 
 [[nodiscard]] Outcome judge(const RunFacts& facts);
 
+/// What the ledger could not keep is not evidence: PASSED becomes INVALID, every other verdict
+/// says so beside its own reasons.
+void not_recorded(Outcome& outcome, const std::string& problem);
+
 }  // namespace drill

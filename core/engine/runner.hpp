@@ -28,6 +28,7 @@ using Director = std::function<Turn(const Instant&, std::vector<News>)>;
 
 struct RunnerReport {
     std::size_t failed_commits{0};
+    bool complete{false};             ///< every event and lease is in the ledger
     std::size_t unwritten_events{0};  ///< still not in the ledger at the end
     std::string ledger_problem;       ///< text of the last failed commit, "" if all succeeded
 };

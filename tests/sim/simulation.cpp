@@ -221,16 +221,19 @@ SimResult simulate(const SimOptions& options) {
     world.crossing.die_at = options.die_at;
     Conductor conductor(std::move(input));
     try {
-        (void)run([&](const Instant& now,
-                      std::vector<News> news) { return conductor.turn(now, std::move(news)); },
-                  {.clock = world,
-                   .mailbox = world,
-                   .transport = world,
-                   .ledger = ledger,
-                   .sampler = &sampler,
-                   .show = show});
-        result.verdict = conductor.outcome().verdict;
-        result.reasons = conductor.outcome().reasons;
+        const RunnerReport report =
+            run([&](const Instant& now,
+                    std::vector<News> news) { return conductor.turn(now, std::move(news)); },
+                {.clock = world,
+                 .mailbox = world,
+                 .transport = world,
+                 .ledger = ledger,
+                 .sampler = &sampler,
+                 .show = show});
+        Outcome outcome = conductor.outcome();
+        if (!report.complete) { not_recorded(outcome, report.ledger_problem); }
+        result.verdict = outcome.verdict;
+        result.reasons = outcome.reasons;
     } catch (const SimulatedCrash&) {
         result.died = true;
         result.verdict = Verdict::dirty;
