@@ -2,6 +2,7 @@
 #include "engine/change_run.hpp"
 
 #include "base/text.hpp"
+#include "plan/planner.hpp"
 
 #include <algorithm>
 
@@ -20,14 +21,20 @@ constexpr Nanos proof_budget = std::chrono::seconds{30};
 Nanos whole_seconds(Nanos span) { return span / whole_second * whole_second; }
 }  // namespace
 
-std::string KnownHost::boot_id() const {
+std::string ObservedHost::boot_id() const {
     const auto found = facts.find("boot_id");
     return found == facts.end() ? "" : found->second;
 }
 
 ChangeRun::ChangeRun(const PlannedStep& step, const PlannedChange& planned, const Plan& plan,
-                     const Kind* kind, const KnownHost& host, const RunFrame& frame)
-    : step_(step), planned_(planned), plan_(plan), kind_(kind), known_(host), frame_(frame) {}
+                     const Kind* kind, const ObservedHost& host, const RunFrame& frame)
+    : step_(step),
+      planned_(planned),
+      plan_(plan),
+      kind_(kind),
+      known_(host),
+      frame_(frame),
+      ttl_(ttl_of(step, plan.lease_ttl)) {}
 
 Envelope ChangeRun::call(Phase phase) const {
     Envelope call{};
@@ -35,7 +42,7 @@ Envelope ChangeRun::call(Phase phase) const {
     call.lease = lease_id_;
     call.kind = step_.kind;
     call.boot_id = known_.boot_id();
-    call.ttl = plan_.lease_ttl;
+    call.ttl = ttl_;
     if (lease_) {
         call.not_after = lease_->not_after;
         call.durable = lease_->change.ending == Ending::durable;
@@ -59,7 +66,7 @@ ChangeRequest ChangeRun::request(Nanos ttl) const {
 void ChangeRun::begin(TurnWriter& turn) {
     lease_id_ = turn.lease_id();
     std::vector<Exec> questions =
-        kind_->observe == nullptr ? std::vector<Exec>{} : kind_->observe(request(plan_.lease_ttl));
+        kind_->observe == nullptr ? std::vector<Exec>{} : kind_->observe(request(ttl_));
     if (questions.empty()) {
         compose(turn);
         return;
@@ -74,7 +81,7 @@ void ChangeRun::begin(TurnWriter& turn) {
 }
 
 void ChangeRun::compose(TurnWriter& turn) {
-    Result<Change> change = kind_->compose(request(plan_.lease_ttl));
+    Result<Change> change = kind_->compose(request(ttl_));
     if (!change) {
         fail_with(turn, Failure::refused, change.error().text());
         return;
@@ -84,7 +91,7 @@ void ChangeRun::compose(TurnWriter& turn) {
 
 void ChangeRun::apply(TurnWriter& turn, Change change) {
     const Instant now = turn.now();
-    const Nanos ttl = std::min(plan_.lease_ttl, whole_seconds(plan_.longest));
+    const Nanos ttl = std::min(ttl_, whole_seconds(plan_.longest));
     Lease lease{};
     lease.id = lease_id_;
     lease.run = frame_.run;
@@ -166,7 +173,7 @@ void ChangeRun::withheld(TurnWriter& turn, std::uint64_t order) {
         lease_.reset();
         fail_with(turn, Failure::refused, "the ledger cannot be written");
     } else {
-        ask_at_ = turn.now().boot + plan_.lease_ttl / 3;
+        ask_at_ = turn.now().boot + ttl_ / 3;
         turn.wake_at(*ask_at_);
     }
 }
@@ -268,7 +275,7 @@ void ChangeRun::presence(TurnWriter& turn, const Answered& answered) {
                       (said.empty() ? "" : ": " + said));
     } else if (found == Presence::unclear) {
         unsure_ = true;
-        ask_at_ = turn.now().boot + std::min(plan_.lease_ttl / 6, Nanos{std::chrono::seconds{2}});
+        ask_at_ = turn.now().boot + std::min(ttl_ / 6, Nanos{std::chrono::seconds{2}});
         turn.wake_at(*ask_at_);
     } else if (hold_over(answered.sent) && answered.received - answered.sent > presence_age) {
         ask_presence(turn);  // too old a proof for the moment of the undo
@@ -298,7 +305,7 @@ void ChangeRun::seek(TurnWriter& turn, Presence found, Nanos received, const std
                    .message = place() + ": bites"});
         turn.wake_at(*hold_ends_);
         if (lease_->change.ending != Ending::instant && !step_.cuts_control) {
-            ask_at_ = apply_answered_.value_or(received) + plan_.lease_ttl / 3;
+            ask_at_ = apply_answered_.value_or(received) + ttl_ / 3;
             turn.wake_at(*ask_at_);
         }
         if (!lease_->change.check.empty()) {
@@ -344,8 +351,8 @@ Nanos ChangeRun::last_end() const { return *apply_answered_ + plan_.longest; }
 void ChangeRun::renew(TurnWriter& turn) {
     // Never past the limit: the last period is shorter, and none begins below two seconds.
     const Nanos now = turn.now().boot;
-    const Nanos ttl = std::min(plan_.lease_ttl, whole_seconds(last_end() - now));
-    ask_at_ = now + plan_.lease_ttl / 3;
+    const Nanos ttl = std::min(ttl_, whole_seconds(last_end() - now));
+    ask_at_ = now + ttl_ / 3;
     turn.wake_at(*ask_at_);
     if (ttl < 2 * whole_second || now + ttl <= lease_->until - 2 * whole_second) { return; }
     Result<Change> change = kind_->compose(request(ttl));
@@ -364,10 +371,10 @@ void ChangeRun::renew(TurnWriter& turn) {
 }
 
 void ChangeRun::renewed(TurnWriter& turn, const Answered& answered) {
-    ask_at_ = turn.now().boot + plan_.lease_ttl / 3;
+    ask_at_ = turn.now().boot + ttl_ / 3;
     if (!answered.reply) {
         // Perhaps renewed, perhaps not: asked again soon, and counted as lost in tick().
-        ask_at_ = turn.now().boot + std::min(plan_.lease_ttl / 6, Nanos{std::chrono::seconds{2}});
+        ask_at_ = turn.now().boot + std::min(ttl_ / 6, Nanos{std::chrono::seconds{2}});
         turn.wake_at(*ask_at_);
         return;
     }
@@ -378,7 +385,7 @@ void ChangeRun::renewed(TurnWriter& turn, const Answered& answered) {
         return;
     }
     renewed_at_ = answered.sent;
-    lease_->until = answered.received + plan_.lease_ttl + whole_second;
+    lease_->until = answered.received + ttl_ + whole_second;
     turn.keep(*lease_);
     turn.wake_at(*ask_at_);
 }

@@ -16,7 +16,7 @@
 namespace drill {
 
 /// What is known of a host when the run begins, and the relation of its clock to ours.
-struct KnownHost {
+struct ObservedHost {
     Facts facts;
     Nanos uptime{0};    ///< the host's CLOCK_BOOTTIME as it answered
     Nanos asked{0};     ///< controller's boot time: the question was sent
@@ -52,7 +52,7 @@ public:
     enum class Failure : std::uint8_t { none, refused, apply_failed, no_bite, altered, lost, late };
 
     ChangeRun(const PlannedStep& step, const PlannedChange& planned, const Plan& plan,
-              const Kind* kind, const KnownHost& host, const RunFrame& frame);
+              const Kind* kind, const ObservedHost& host, const RunFrame& frame);
 
     void begin(TurnWriter& turn);
     bool answer(TurnWriter& turn, const Answered& answered);
@@ -102,8 +102,9 @@ private:
     const PlannedChange& planned_;
     const Plan& plan_;
     const Kind* kind_;
-    const KnownHost& known_;
+    const ObservedHost& known_;
     const RunFrame& frame_;
+    Nanos ttl_;  ///< of a lease period: the hold where the step cuts its own path
 
     Stage stage_{Stage::waiting};
     Failure failure_{Failure::none};

@@ -28,7 +28,7 @@ const char* state_letter(SampleState state) {
 
 // ---- rehearsal ---------------------------------------------------------------------------
 
-Rehearsal::Rehearsal(std::string host, const Connection& connection, const KnownHost& known,
+Rehearsal::Rehearsal(std::string host, const Connection& connection, const ObservedHost& known,
                      const RunFrame& frame)
     : host_(std::move(host)), connection_(connection), known_(known), frame_(frame) {}
 

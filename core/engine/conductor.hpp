@@ -21,7 +21,7 @@ namespace drill {
 struct ConductorInput {
     Plan plan;
     Kinds kinds;
-    std::map<std::string, KnownHost> hosts;  ///< every host that a step changes
+    std::map<std::string, ObservedHost> hosts;  ///< every host that a step changes
     RunFrame frame;
     std::uint64_t seed{0};  ///< of lease ids and nonces; from the operating system
 };
@@ -29,7 +29,7 @@ struct ConductorInput {
 /// Proves, once per host and run, that a guard outlives the connection that armed it.
 class Rehearsal {
 public:
-    Rehearsal(std::string host, const Connection& connection, const KnownHost& known,
+    Rehearsal(std::string host, const Connection& connection, const ObservedHost& known,
               const RunFrame& frame);
     void begin(TurnWriter& turn);
     bool answer(TurnWriter& turn, const Answered& answered);
@@ -47,7 +47,7 @@ private:
     void fail_with(TurnWriter& turn, std::string why);
     std::string host_;
     const Connection& connection_;
-    const KnownHost& known_;
+    const ObservedHost& known_;
     const RunFrame& frame_;
     Lease lease_;
     std::optional<std::uint64_t> order_;

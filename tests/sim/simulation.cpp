@@ -201,7 +201,7 @@ SimResult simulate(const SimOptions& options) {
         const std::string name = "h" + std::to_string(h);
         world.add_host(name);
         const Nanos now = world.now().boot;
-        input.hosts[name] = KnownHost{.facts = world.facts_of(name),
+        input.hosts[name] = ObservedHost{.facts = world.facts_of(name),
                                       .uptime = world.uptime_of(name),
                                       .asked = now,
                                       .answered = now};
