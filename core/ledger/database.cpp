@@ -7,6 +7,24 @@
 
 namespace drill {
 
+namespace {
+
+/// sqlite3_system_errno() is not set by a COMMIT that fails; the file handles remember theirs.
+int system_errno(sqlite3* handle) {
+    if (const int number = sqlite3_system_errno(handle); number != 0) { return number; }
+    int number = 0;
+    sqlite3_file_control(handle, "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+    sqlite3_file* journal = nullptr;
+    if (number == 0 &&
+        sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &journal) == SQLITE_OK &&
+        journal != nullptr && journal->pMethods != nullptr) {
+        journal->pMethods->xFileControl(journal, SQLITE_FCNTL_LAST_ERRNO, &number);
+    }
+    return number;
+}
+
+}  // namespace
+
 std::int64_t Row::integer(int column) const { return sqlite3_column_int64(statement_, column); }
 
 std::string Row::text(int column) const {
@@ -60,8 +78,8 @@ Database::~Database() {
 
 Error Database::error() {
     const int extended = sqlite3_extended_errcode(handle_);
-    const int number = sqlite3_system_errno(handle_);
     const bool file = (extended & 0xff) == SQLITE_IOERR || (extended & 0xff) == SQLITE_CANTOPEN;
+    const int number = file ? system_errno(handle_) : 0;
     Code code = Code::internal;
     switch (extended & 0xff) {
         case SQLITE_BUSY:
