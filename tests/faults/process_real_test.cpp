@@ -266,6 +266,40 @@ TEST_CASE("a pidfile chooses its process and nothing when it holds no pid") {
     }
 }
 
+TEST_CASE("a unit is the processes of its cgroup") {
+    // What systemd would make: a cgroup that is named after the unit, in whichever hierarchy.
+    const std::string unit = "drl" + std::to_string(getpid()) + ".service";
+    const Ground ground;
+    Process victim(ground.sleeper(unique("unit"), "613"));
+    std::string group;
+    for (const std::string root : {"/sys/fs/cgroup/systemd/", "/sys/fs/cgroup/"}) {
+        if (!std::filesystem::exists(root + "cgroup.procs")) { continue; }
+        std::error_code failed;
+        if (!std::filesystem::create_directory(root + unit, failed)) { continue; }
+        group = root + unit;
+        std::ofstream(group + "/cgroup.procs") << victim.name() << std::endl;
+        break;
+    }
+    if (group.empty()) {
+        MESSAGE("skipped: no cgroup can be made");
+        return;
+    }
+    for (const std::string& shell : shells) {
+        Place place = ground.place;
+        place.shell = shell;
+        ChangeRequest request = ground.request("process-kill", "");
+        request.params["unit"] = unit;
+        const Exec question = kind_of("process-kill").observe(request).front();
+        CHECK(run(question, place).out.find("victim " + victim.name() + " ") == 0);
+        request.params["unit"] = unit.substr(1);
+        CHECK(run(kind_of("process-kill").observe(request).front(), place).out.empty());
+        request.params["unit"] = std::string("*.service");
+        CHECK(run(kind_of("process-kill").observe(request).front(), place).out.empty());
+    }
+    victim.end();
+    CHECK(rmdir(group.c_str()) == 0);
+}
+
 TEST_CASE("the default signal can be another one, and TERM is seen to end the process") {
     const Ground ground;
     Process victim(ground.sleeper(unique("term"), "612"));
