@@ -1,0 +1,60 @@
+// One SSH session over a descriptor: key exchange, judgement of the host key, login.
+// Used by the carrier and by jump hosts. One thread at a time. Must not: send a request.
+// Read next: transport/ssh_link.cpp, transport/ssh_jump.hpp.
+#pragma once
+
+#include "model/host.hpp"
+#include "transport/known_hosts.hpp"
+#include "transport/ssh.hpp"
+#include "transport/wait.hpp"
+
+#include <libssh/libssh.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace drill {
+
+class SshLink {
+public:
+    /// Takes the socket. Returns after the key exchange: the host has proven to own `key()`.
+    static Result<std::unique_ptr<SshLink>> shake_hands(Fd socket, const Connection& connection,
+                                                        Wait& wait);
+    ~SshLink();
+    SshLink(const SshLink&) = delete;
+    SshLink& operator=(const SshLink&) = delete;
+
+    /// Code::host_key unless the key is trusted: by known_hosts, or, where that file has nothing
+    /// on this host, because it is the very key that connection.host_key names.
+    [[nodiscard]] Status judge() const;
+    /// Key file, then agent. Code::auth_failed names user, methods and what was tried.
+    [[nodiscard]] Status log_in(const std::string& agent_socket, Wait& wait);
+
+    [[nodiscard]] const HostKey& key() const noexcept { return key_; }
+    [[nodiscard]] ssh_session session() const noexcept { return session_; }
+    /// Handles all packets that have come, without blocking. False when the session is over.
+    [[nodiscard]] bool pump();
+    [[nodiscard]] bool alive() const;
+    [[nodiscard]] std::string problem() const;
+    /// The descriptor with the events that the session waits for now.
+    [[nodiscard]] pollfd poll_entry() const;
+
+private:
+    explicit SshLink(const Connection& connection) : connection_(connection) {}
+    [[nodiscard]] Status prepare(Fd socket);
+    [[nodiscard]] Status take_key();
+    /// Calls a step of libssh until it no longer answers `again`.
+    template <class Step>
+    [[nodiscard]] Result<int> repeat(Step step, int again, std::string_view doing, Wait& wait);
+    [[nodiscard]] Result<bool> try_key_file(std::string& tried, Wait& wait);
+    [[nodiscard]] Result<bool> try_agent(const std::string& socket, std::string& tried, Wait& wait);
+    [[nodiscard]] std::string name() const;
+
+    Connection connection_;
+    ssh_session session_{nullptr};
+    ssh_channel probe_{nullptr};  // never opened: polling it makes libssh handle packets
+    HostKey key_;
+};
+
+}  // namespace drill
