@@ -122,7 +122,7 @@ TEST_CASE("mistakes in a catalog are told with code, place and help") {
         {"name  = \"lab\"", "name  = \"my lab\"", codes::bad_name, 3, 9, 8, "a-z"},
         {"address = \"10.77.0.4\" ", "", codes::missing_key, 6, 1, 12, "`address`"},
         {"address = \"10.77.0.4\" ", "address = \"-oProxyCommand=x\" ", codes::bad_address, 7, 11,
-         17, "option"},
+         18, "option"},
         {"user    = \"root\"", "user    = \"ro ot\"", codes::bad_address, 10, 11, 7, "253"},
         {"user    = \"root\"", "user    = \"-l\"", codes::bad_address, 10, 11, 4, "option"},
         {"user    = \"root\"", "usr     = \"root\"", codes::unknown_key, 10, 1, 3,
