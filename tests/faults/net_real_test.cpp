@@ -329,6 +329,23 @@ TEST_CASE("an undo is harmless twice, without an apply, and after half an apply"
     CHECK(fault.seen() == Presence::absent);
 }
 
+TEST_CASE("a table that the undo could not delete is never taken for ended") {
+    if (skipped()) { return; }
+    for (const std::size_t failing : {std::size_t{1}, std::size_t{2}}) {
+        CAPTURE(failing);
+        Fault fault("net-partition");
+        fault.apply();
+        REQUIRE(fault.change.undo.size() == 3);
+        for (std::size_t i = 0; i < 3; ++i) {
+            if (i != failing) { REQUIRE(run(fault.change.undo[i], fault.place).status == 0); }
+        }
+        CHECK(fault.seen() == Presence::unclear);
+        CHECK(fault.said().find("is there without a record") != std::string::npos);
+        CHECK(fault.undo() == 0);
+        CHECK(fault.seen() == Presence::absent);
+    }
+}
+
 TEST_CASE("a second apply of the same lease fails and changes nothing") {
     if (skipped()) { return; }
     Fault fault("net-partition");

@@ -183,6 +183,14 @@ if [ -z "$there" ]; then
     echo "table $1 $table was removed by somebody else"
     exit 12
 fi
+# An undo takes the record away first of all for this: what it could not delete is then never
+# taken for the work of somebody else, which would count as ended.
+for family do
+    if [ ! -e "$directory/rules.$family" ]; then
+        echo "table$there $table is there without a record of what was applied"
+        exit 99
+    fi
+done
 if [ -n "$gone" ]; then
     echo "table $gone $table is gone"
     exit 12
@@ -301,7 +309,7 @@ Exec net_renew(const NetCut& cut) {
 
 std::vector<Exec> net_undo(const NetCut& cut) {
     std::vector<Exec> undo;
-    Exec forget{{"rm", "-f"}, {}};
+    Exec forget{{"rm", "-f"}, {}};  // first: see read_tables
     for (const Side* side : sides(cut)) {
         // One transaction that also succeeds when the table is gone already: nft 1.0.6 has no
         // `destroy`. The whole text is one argument.
@@ -309,7 +317,7 @@ std::vector<Exec> net_undo(const NetCut& cut) {
         undo.push_back({{"nft", "add" + table + "; delete" + table}, {}});
         forget.argv.push_back(cut.directory + "/rules." + std::string(side->family));
     }
-    undo.push_back(std::move(forget));
+    undo.insert(undo.begin(), std::move(forget));
     return undo;
 }
 
