@@ -43,7 +43,7 @@ public:
     void blank();
     /// `label` at `indent`, the text folded in a column behind it.
     void field(std::string_view label, std::string_view text, std::size_t indent = 2,
-               std::size_t column = 15);
+               std::size_t column = 16);
     /// As it is, never folded (commands that a person copies).
     void verbatim(std::string_view text);
     /// Columns padded to the widest cell; the last one is folded. Every row has as many cells.

@@ -305,7 +305,7 @@ std::string verdict_rest(const ReportInput& input) {
     return text + "  " + remains(input);
 }
 
-std::string verdict_text(const Page& page, const RunRow& row) {
+std::string verdict_text(const Page& page, const RunLine& row) {
     if (row.verdict) {
         return page.ink(ink_of(*row.verdict), name_of(*row.verdict)) +
                (row.incomplete ? " (incomplete)" : "");
@@ -349,11 +349,11 @@ std::string render_report(const ReportInput& input, PageStyle style) {
     return page.text();
 }
 
-std::string render_runs(std::span<const RunRow> rows, const std::string& ledger, PageStyle style) {
+std::string render_runs(std::span<const RunLine> rows, const std::string& ledger, PageStyle style) {
     Page page(style);
     std::size_t open = 0;
     std::vector<std::vector<std::string>> lines;
-    for (const RunRow& row : rows) {
+    for (const RunLine& row : rows) {
         open += row.open_leases;
         std::string end = verdict_text(page, row);
         if (row.took) { end += " in " + show_duration(*row.took); }
@@ -371,13 +371,13 @@ std::string render_runs(std::span<const RunRow> rows, const std::string& ledger,
     return page.text();
 }
 
-std::string render_leases(std::span<const LeaseRow> rows, const Instant& now,
+std::string render_leases(std::span<const LeaseLine> rows, const Instant& now,
                           const std::string& controller_boot, const std::string& ledger,
                           PageStyle style) {
     Page page(style);
     std::set<std::string> hosts;
     bool open_left = false;
-    for (const LeaseRow& row : rows) {
+    for (const LeaseLine& row : rows) {
         const Lease& lease = row.lease;
         const bool open = is_open(lease.state);
         const std::string word =

@@ -35,7 +35,7 @@ struct ReportInput {
 [[nodiscard]] std::string verdict_line(const ReportInput& input);
 
 /// A row of `drill ls`, newest first as given.
-struct RunRow {
+struct RunLine {
     std::int64_t number{0};
     std::string id;
     std::string experiment;
@@ -47,17 +47,17 @@ struct RunRow {
     bool incomplete{false};
     std::size_t open_leases{0};
 };
-[[nodiscard]] std::string render_runs(std::span<const RunRow> rows, const std::string& ledger,
+[[nodiscard]] std::string render_runs(std::span<const RunLine> rows, const std::string& ledger,
                                       PageStyle style);
 
-struct LeaseRow {
+struct LeaseLine {
     Lease lease;
     std::int64_t run_number{0};
     std::string found;  ///< what a look at the target just now said, "" = not looked
 };
 /// What happened, to which target, what remains and the next command. `now` is the controller's,
 /// `controller_boot` its boot id: times of another boot are only labels.
-[[nodiscard]] std::string render_leases(std::span<const LeaseRow> rows, const Instant& now,
+[[nodiscard]] std::string render_leases(std::span<const LeaseLine> rows, const Instant& now,
                                         const std::string& controller_boot,
                                         const std::string& ledger, PageStyle style);
 

@@ -25,8 +25,8 @@ bool has(const std::string& text, std::string_view part) {
 /// Without folding, so that a sentence can be looked for.
 std::string flat(const ReportInput& input) { return render_report(input, {1000, false, false}); }
 
-LeaseRow sample_lease() {
-    LeaseRow row;
+LeaseLine sample_lease() {
+    LeaseLine row;
     row.run_number = 7;
     row.lease.id = "abcdefghijkl";
     row.lease.step = "cut-off";
@@ -39,7 +39,7 @@ LeaseRow sample_lease() {
     return row;
 }
 
-std::string leases_text(const LeaseRow& row, Nanos now = 100s) {
+std::string leases_text(const LeaseLine& row, Nanos now = 100s) {
     return render_leases({&row, 1}, Instant{now, {}}, "boot-a", "/var/l.db", {1000, false, false});
 }
 
@@ -197,7 +197,7 @@ TEST_CASE("the worst outage stands in the verdict of a passed run") {
 }
 
 TEST_CASE("runs are listed with what remains of them") {
-    std::vector<RunRow> rows(4);
+    std::vector<RunLine> rows(4);
     rows[0] = {9, "id9", "orders-backend-loss", "prod", {}, std::nullopt, std::nullopt, true};
     rows[1] = {8, "id8", "orders-backend-loss", "prod", {}, std::nullopt, std::nullopt, false};
     rows[1].open_leases = 1;
@@ -216,7 +216,7 @@ TEST_CASE("an empty ledger is said to be empty, by name") {
 }
 
 TEST_CASE("open leases tell what happened, where, what remains and what to type") {
-    std::vector<LeaseRow> rows{sample_lease(), sample_lease()};
+    std::vector<LeaseLine> rows{sample_lease(), sample_lease()};
     rows[0].lease.state = LeaseState::stuck;
     rows[0].lease.until = 50s;
     rows[0].lease.note =
@@ -230,7 +230,7 @@ TEST_CASE("open leases tell what happened, where, what remains and what to type"
 }
 
 TEST_CASE("a lease says when it ends by itself, as far as that is known") {
-    LeaseRow row = sample_lease();
+    LeaseLine row = sample_lease();
     CHECK(has(leases_text(row), "ends by itself within 12.0 s"));
     CHECK(has(leases_text(row, 115s), "should have ended by itself 3.00 s ago"));
     row.lease.controller_boot = "boot-b";
@@ -240,7 +240,7 @@ TEST_CASE("a lease says when it ends by itself, as far as that is known") {
 }
 
 TEST_CASE("a lease that is not open asks for nothing") {
-    LeaseRow row = sample_lease();
+    LeaseLine row = sample_lease();
     row.lease.state = LeaseState::released;
     CHECK_FALSE(has(leases_text(row), "drill undo"));
 }
