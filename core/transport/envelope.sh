@@ -327,7 +327,9 @@ tidy() {
         [ ! -d "$run/$one" ] && [ ! -d "$durable/$one" ] || continue
         until=0 since=
         read -r until since <"$file"
-        [ "$since" = "$boot" ] && [ "$until" -ge "$now" ] || rm -f "$file"
+        [ "$since" = "$boot" ] && [ "$until" -ge "$now" ] && continue
+        rm -f "$file"
+        rmdir "$run"
     done
 } 2>/dev/null
 finish() {
@@ -393,6 +395,7 @@ start_guard() {
 # The host's veto: kind names or "all", one per line. One that cannot be read is a veto too.
 denied() {
     [ -e "$deny" ] || return 1
+    [ -f "$deny" ] || return 0
     while read -r word line || [ -n "$word" ]; do
         [ -n "$word" ] || continue
         case $word in all | all[[:cntrl:]] | "$kind" | "$kind"[[:cntrl:]]) return 0 ;; esac
@@ -549,6 +552,10 @@ phase() {
     finish 41
 }
 
+#= undo disarm
+# Losing the connection must not end it half-way.
+trap '' HUP PIPE
+
 #= undo
 # Undos of one lease go one after the other, for 10 s at most: then they run side by side, which
 # is no harm as each of them may be repeated.
@@ -575,9 +582,8 @@ let_fire() {
     done
 }
 # The guard stays armed until every undo command has worked: if this shell is killed, or one of
-# them fails, the guard still tries. Losing the connection must not end an undo half-way.
+# them fails, the guard still tries.
 phase() {
-    trap '' HUP PIPE
     mkdir "$run" "$base" "$dir" 2>/dev/null
     bury
     [ -e "$gone" ] || { say 'cannot leave a tombstone'; failed=1; }
@@ -609,7 +615,6 @@ phase() {
 #= disarm
 # An apply of this lease may still be on its way: the tombstone outlives the directory.
 phase() {
-    trap '' HUP PIPE
     mkdir "$run" 2>/dev/null
     bury
     if cd "$dir" 2>/dev/null; then
@@ -625,9 +630,6 @@ phase() {
     [ ! -e "$dir" ] || failed=1
     bury
     [ -e "$gone" ] || failed=1
-    clock
-    tidy
-    rmdir "$run" 2>/dev/null
     finish ${failed:+43}
 }
 

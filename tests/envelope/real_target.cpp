@@ -59,6 +59,11 @@ pid_t spawn(const std::vector<std::string>& argv, const std::string& base,
     return problem == 0 ? pid : -1;
 }
 
+std::vector<std::string> first_line_fields(const std::string& path) {
+    const std::string text = file_text(path);
+    return split(text.substr(0, text.find('\n')), ' ');
+}
+
 bool gone_or_zombie(pid_t pid) {
     const std::string text = file_text("/proc/" + std::to_string(pid) + "/stat");
     const std::size_t at = text.rfind(") ");
@@ -90,8 +95,7 @@ std::vector<std::string> guard_fields(const std::string& lease_directory) {
         const std::string name = entry.path().filename();
         if (name.starts_with("guard.")) { newest = std::max(newest, std::atoi(name.c_str() + 6)); }
     }
-    const std::string text = file_text(lease_directory + "/guard." + std::to_string(newest));
-    return split(text.substr(0, text.find('\n')), ' ');
+    return first_line_fields(lease_directory + "/guard." + std::to_string(newest));
 }
 
 std::vector<pid_t> processes_with(std::string_view text) {
@@ -219,14 +223,19 @@ void RealTarget::pass_time(Nanos span) {
 void RealTarget::settle() {
     const bool stop = fs::exists(places.run + "/stop");
     const auto now = uptime().count() / 10'000'000;
+    const auto pending = [&](const std::string& guard_file) {
+        const auto fields = first_line_fields(guard_file);
+        if (fields.size() < 6 || fields[0] == "ended") { return false; }
+        const bool main_over = gone_or_zombie(std::atoi(fields[1].c_str()));
+        const bool timer_over = gone_or_zombie(std::atoi(fields[3].c_str()));
+        if (main_over && (timer_over || fields[0] == "fired")) { return false; }
+        return stop || std::atoll(fields[5].c_str()) < now;
+    };
     within(5, [&] {
         std::error_code problem;
-        for (const auto& entry : fs::directory_iterator(places.run, problem)) {
-            const auto fields = guard_fields(entry.path());
-            if (fields.size() < 6 || fields[0] == "ended") { continue; }
-            const bool due = stop || std::atoll(fields[5].c_str()) < now;
-            const bool over = fields[0] == "fired" && gone_or_zombie(std::atoi(fields[1].c_str()));
-            if (due && !over) { return false; }
+        for (const auto& entry : fs::recursive_directory_iterator(places.run, problem)) {
+            const bool guard = entry.path().filename().string().starts_with("guard.");
+            if (guard && pending(entry.path())) { return false; }
         }
         return true;
     });
