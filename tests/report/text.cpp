@@ -135,6 +135,15 @@ TEST_CASE("what is not known to be undone is never called undone") {
     CHECK(has(flat(input), "Everything is undone"));
 }
 
+TEST_CASE("a lease closed by a person is neither undone nor open") {
+    const Plan plan = test::sample_plan();
+    ReportInput input = test::sample_report(plan);
+    input.outcome.changes[0].state = LeaseState::closed;
+    CHECK(has(flat(input), "? closed by a person, not proven"));
+    CHECK(has(flat(input), "1 lease closed by a person, not proven."));
+    CHECK_FALSE(has(flat(input), "drill sweep"));
+}
+
 TEST_CASE("a dirty verdict alone keeps the report from calling it undone") {
     const Plan plan = test::sample_plan();
     ReportInput input = test::sample_report(plan);
