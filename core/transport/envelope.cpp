@@ -112,6 +112,7 @@ void add_places(std::string& script, const Envelope& envelope, const EnvelopePla
     set(script, "run", places.run);
     set(script, "dir", lease_directory(envelope.lease, envelope.durable, places));
     set(script, "uptime_file", places.uptime);
+    set(script, "boot_file", places.boot_id);
 }
 
 /// The file `guard` of the lease directory: what fires, and what `undo` beside it runs.
@@ -177,7 +178,6 @@ std::string render_envelope(const Envelope& envelope, const EnvelopePlaces& plac
     set(script, "durable", places.durable);
     set(script, "base", envelope.durable ? places.durable : places.run);
     set(script, "path", places.path);
-    set(script, "boot_file", places.boot_id);
     set(script, "shell", places.shell);
     script.append(blocks_for(word_of(phase)));
     switch (phase) {

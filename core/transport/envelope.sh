@@ -26,9 +26,17 @@ started() {
     case $1 in Z | X | x) return 1 ;; esac
     group=$3 begun=${20}
 }
-# PID START: is that very process still there? A pid alone may have been given away again.
+# PID START: is that very process still there? A pid alone may have been given away again, and
+# after a reboot the records of a durable lease mean nobody.
 alive() {
-    [ -n "$2" ] && started "$1" && [ "$begun" = "$2" ]
+    [ -z "$rebooted" ] && [ -n "$2" ] && started "$1" && [ "$begun" = "$2" ]
+}
+# Into the lease directory.
+enter() {
+    rebooted='' line=
+    cd "$dir" 2>/dev/null || return 1
+    { read -r line <boot_id; } 2>/dev/null
+    [ "${line:-$boot}" = "$boot" ] || rebooted=1
 }
 # The tombstone: from now on no apply of this lease is let in. It lies beside the lease directory
 # and stays when that is removed, until no apply can be on its way any more.
@@ -284,8 +292,9 @@ by_hand() {
     exit 0
 }
 guard_file() {
-    cd "$dir" || exit 1
-    read -r boot <boot_id
+    boot=
+    { read -r boot <"$boot_file"; } 2>/dev/null
+    enter || exit 1
     case $2 in main) guard_main "$3" "$4" ;; *) by_hand ;; esac
 }
 
@@ -414,7 +423,7 @@ answer() {
 }
 # An apply that came before: its answer, never a second one.
 again() {
-    cd "$dir" || finish 37
+    enter || finish 37
     [ ! -e "$gone" ] || finish 33
     state='' leader='' since=
     { read -r state status codes <answer && read -r leader since <apply.pid; } 2>/dev/null
@@ -443,7 +452,7 @@ directory() {
         [ $try -lt 3 ] || { say "cannot make $dir"; finish 37; }
         mkdir "$run" "$base" 2>/dev/null
     done
-    [ -O "$base" ] && [ ! -L "$base" ] && [ -O "$dir" ] && [ -d "$run" ] && cd "$dir" || refuse 37
+    [ -O "$base" ] && [ ! -L "$base" ] && [ -O "$dir" ] && [ -d "$run" ] && enter || refuse 37
 }
 # All that an undo needs lies on the target before the first command runs.
 records() {
@@ -470,6 +479,8 @@ admit() {
 }
 arm_guard() {
     [ $n -le 5 ] && [ $ttl -gt 0 ] && start_guard 1 && return
+    # An undo overtook us, and the guard saw the tombstone.
+    [ ! -e "$gone" ] || finish 33
     say 'the guard could not be armed'
     cat log >&2
     bury
@@ -482,11 +493,11 @@ phase() {
     admit
     keep=1 result=40
     if arm; then
+        [ ! -e "$gone" ] || finish 33
         # The guard counts its time from here, so "not_after + ttl" is a bound for the effect.
         clock
         [ "$not_after" = 0 ] || [ "$now" -le "$not_after" ] || refuse 32
         [ $n = 0 ] || arm_guard
-        [ ! -e "$gone" ] || finish 33
         if commands; then result=0; fi
     fi
     echo "done $result$codes" 1<>answer
@@ -516,7 +527,7 @@ guarded() {
 
 #= rehearsed
 phase() {
-    cd "$dir" 2>/dev/null || finish 38
+    enter || finish 38
     newest
     [ "$state" = armed ] && guarded || failed=36
     stop_guards || failed=43
@@ -530,7 +541,7 @@ phase() {
 phase() {
     [ -z "$want_boot" ] || [ "$boot" = "$want_boot" ] || finish 31
     [ -d "$dir" ] || [ ! -e "$gone" ] || finish 33
-    cd "$dir" 2>/dev/null || finish 38
+    enter || finish 38
     newest
     [ ! -e fired ] && [ "$state" != fired ] || finish 41
     [ ! -e "$gone" ] || finish 33
@@ -587,7 +598,7 @@ phase() {
     mkdir "$run" "$base" "$dir" 2>/dev/null
     bury
     [ -e "$gone" ] || { say 'cannot leave a tombstone'; failed=1; }
-    if cd "$dir" 2>/dev/null; then
+    if enter; then
         turn
         end_apply wait || { say 'a command of the apply could not be ended'; failed=1; }
         let_fire
@@ -608,7 +619,7 @@ phase() {
 
 #= read_back
 phase() {
-    cd "$dir" 2>/dev/null || :
+    enter
     commands
 }
 
@@ -617,7 +628,7 @@ phase() {
 phase() {
     mkdir "$run" 2>/dev/null
     bury
-    if cd "$dir" 2>/dev/null; then
+    if enter; then
         if applying; then
             say 'an apply is still at work'
             finish 43
@@ -644,7 +655,7 @@ found() {
     for dir in "$run"/* "$durable"/*; do
         one=${dir##*/}
         case $one in *[!a-z0-9]*) continue ;; esac
-        [ -d "$dir" ] && [ ! -L "$dir" ] && cd "$dir" || continue
+        [ -d "$dir" ] && [ ! -L "$dir" ] && enter || continue
         echo "lease=$one"
         echo "directory=$dir"
         for name in kind label boot_id not_after ttl answer; do line_of $name $name; done

@@ -277,9 +277,9 @@ Result<std::vector<KnownHost>> read_known_hosts(const std::string& file) {
     return parse_known_hosts(text);
 }
 
-Judgement judge_key(const std::vector<KnownHost>& known, std::string_view name,
+KeyJudgement judge_key(const std::vector<KnownHost>& known, std::string_view name,
                     const HostKey& key) {
-    Judgement judgement;
+    KeyJudgement judgement;
     const auto blob = decode_base64(key.blob);
     bool same = false;
     bool other = false;
@@ -288,7 +288,7 @@ Judgement judge_key(const std::vector<KnownHost>& known, std::string_view name,
         if (!covers(host.names, name)) { continue; }
         const bool equal = blob && decode_base64(host.key.blob) == blob;
         if (host.mark == KeyMark::revoked) {
-            if (equal) { return Judgement{.trust = Trust::revoked, .recorded = {}}; }
+            if (equal) { return KeyJudgement{.trust = Trust::revoked, .recorded = {}}; }
         } else if (host.mark == KeyMark::authority) {
             authority = true;
         } else {
@@ -321,7 +321,7 @@ std::vector<std::string> recorded_types(const std::vector<KnownHost>& known,
     return types;
 }
 
-Error untrusted(const Connection& connection, const HostKey& key, const Judgement& judgement) {
+Error untrusted(const Connection& connection, const HostKey& key, const KeyJudgement& judgement) {
     const std::string who = shown(connection);
     const std::string seen = key.type + " " + fingerprint(key);
     const std::string recorded = join(judgement.recorded, ", ");
@@ -379,7 +379,7 @@ Status trust_add(const std::string& file, const Connection& connection, std::str
         return fail(Code::invalid, "not a host name: " + escape_control(name, Lines::one));
     }
     DRILL_TRY(std::string text, read_file(file));
-    const Judgement judgement = judge_key(parse_known_hosts(text), name, key);
+    const KeyJudgement judgement = judge_key(parse_known_hosts(text), name, key);
     if (judgement.trust == Trust::trusted && replace == Replace::no) { return ok(); }
     if (judgement.trust == Trust::revoked ||
         (judgement.trust == Trust::changed && replace == Replace::no)) {

@@ -59,11 +59,11 @@ struct KnownHost {
 /// A missing file is an empty list; larger than 4 MiB or unreadable is Code::invalid.
 [[nodiscard]] Result<std::vector<KnownHost>> read_known_hosts(const std::string& file);
 
-struct Judgement {
+struct KeyJudgement {
     Trust trust{Trust::unknown};
     std::vector<std::string> recorded;  ///< fingerprints recorded for the name, same type first
 };
-[[nodiscard]] Judgement judge_key(const std::vector<KnownHost>& known, std::string_view name,
+[[nodiscard]] KeyJudgement judge_key(const std::vector<KnownHost>& known, std::string_view name,
                                   const HostKey& key);
 /// Key types recorded for the name (no revoked, no authority), in file order: what to ask the
 /// server for first, as a host known by its RSA key alone must not look changed.
@@ -73,7 +73,7 @@ struct Judgement {
 /// The error for a key that is not trusted: Code::host_key, Effect::none, with the fingerprints,
 /// what it may mean and what to do.
 [[nodiscard]] Error untrusted(const Connection& connection, const HostKey& key,
-                              const Judgement& judgement);
+                              const KeyJudgement& judgement);
 
 enum class Replace : std::uint8_t { no, yes };
 

@@ -178,8 +178,6 @@ Status SshLink::prepare(Fd socket) {
         ssh_options_set(session_, SSH_OPTIONS_FD, &fd) == SSH_OK;
     if (!set) { return fail(Code::invalid, name() + ": " + problem()); }
     ssh_set_blocking(session_, 0);
-    probe_ = ssh_channel_new(session_);
-    if (probe_ == nullptr) { return fail(Code::internal, "libssh has no channel"); }
     [[maybe_unused]] const int owned = socket.release();  // ssh_connect takes it over
     return ok();
 }
@@ -214,7 +212,7 @@ Status SshLink::take_key() {
 
 Status SshLink::judge() const {
     DRILL_TRY(const auto known, read_known_hosts(connection_.known_hosts));
-    const Judgement judgement =
+    const KeyJudgement judgement =
         judge_key(known, known_name(connection_.address, connection_.port), key_);
     if (judgement.trust == Trust::trusted) { return ok(); }
     // A lease outlives its catalog and known_hosts; the key that it was made with is as good.
@@ -285,6 +283,14 @@ Result<bool> SshLink::try_agent(const std::string& socket, std::string& tried, W
 }
 
 Status SshLink::log_in(const std::string& agent_socket, Wait& wait) {
+    if (auto in = authenticate(agent_socket, wait); !in) { return in; }
+    // libssh makes channels only once the login is done.
+    probe_ = ssh_channel_new(session_);
+    if (probe_ == nullptr) { return fail(Code::unreachable, name() + ": " + problem()); }
+    return ok();
+}
+
+Status SshLink::authenticate(const std::string& agent_socket, Wait& wait) {
     std::string tried;
     if (!connection_.key_file.empty()) {
         DRILL_TRY(const bool in, try_key_file(tried, wait));

@@ -33,7 +33,8 @@ public:
 
     [[nodiscard]] const HostKey& key() const noexcept { return key_; }
     [[nodiscard]] ssh_session session() const noexcept { return session_; }
-    /// Handles all packets that have come, without blocking. False when the session is over.
+    /// After log_in: handles all packets that have come, without blocking. False when the session
+    /// is over.
     [[nodiscard]] bool pump();
     [[nodiscard]] bool alive() const;
     [[nodiscard]] std::string problem() const;
@@ -47,6 +48,7 @@ private:
     /// Calls a step of libssh until it no longer answers `again`.
     template <class Step>
     [[nodiscard]] Result<int> repeat(Step step, int again, std::string_view doing, Wait& wait);
+    [[nodiscard]] Status authenticate(const std::string& agent_socket, Wait& wait);
     [[nodiscard]] Result<bool> try_key_file(std::string& tried, Wait& wait);
     [[nodiscard]] Result<bool> try_agent(const std::string& socket, std::string& tried, Wait& wait);
     [[nodiscard]] std::string name() const;

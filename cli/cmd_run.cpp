@@ -1,0 +1,248 @@
+// drill run FILE|PLAN: plans (again), passes the gates, and carries it out. From the first intent
+// on everything is in the ledger before it happens on a host.
+#include "base/digest.hpp"
+#include "base/ids.hpp"
+#include "base/text.hpp"
+#include "cli/session.hpp"
+#include "cli/verbs.hpp"
+#include "engine/conductor.hpp"
+#include "engine/runner.hpp"
+#include "faults/kinds.hpp"
+#include "ledger/sqlite_ledger.hpp"
+#include "model/json.hpp"
+#include "probes/kinds.hpp"
+#include "report/json.hpp"
+#include "report/text.hpp"
+#include "transport/redact.hpp"
+
+#include <syslog.h>
+#include <unistd.h>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+namespace drill::cli {
+
+namespace {
+
+/// Leases that are open on hosts of this plan or its group: refused, with what is known of them.
+bool leases_in_the_way(const Globals& globals, const std::string& state, const Plan& plan,
+                       Fleet& fleet) {
+    const Result<LedgerReader> reader = LedgerReader::open(state);
+    if (!reader) {
+        if (reader.error().code == Code::not_found) { return false; }
+        complain(reader.error());
+        return true;
+    }
+    const auto open = reader->open_leases();
+    if (!open) {
+        complain(open.error());
+        return true;
+    }
+    std::vector<LeaseLine> lines;
+    for (const LeaseRow& row : *open) {
+        const bool in_group =
+            std::find(plan.group.begin(), plan.group.end(), row.host) != plan.group.end();
+        if (!in_group && !plan.hosts.contains(row.host)) {
+            progress("note: a lease of run " + std::to_string(row.run) + " is open on " + row.host +
+                     ", which this plan does not touch");
+            continue;
+        }
+        if (!row.lease) {
+            complain("run " + std::to_string(row.run) + ", lease " + row.id + " on " + row.host +
+                     ": " + row.lease.error().text());
+            return true;
+        }
+        lines.push_back({.lease = *row.lease, .run_number = row.run, .found = ""});
+    }
+    if (lines.empty()) { return false; }
+    complain("an earlier run has not been undone on hosts that this plan counts:");
+    print(render_leases(lines, fleet.clock.now(), controller_boot_id(), reader->path(),
+                        page_style(globals)));
+    progress("REFUSED. Nothing was touched. Next: drill undo");
+    return true;
+}
+
+/// What is not a lab wants its name typed and a reason.
+bool confirmed(const Globals& globals, const RunOptions& options, const Plan& plan) {
+    if (plan.environment_class == "lab") { return true; }
+    std::string name = options.confirm;
+    if (name.empty()) {
+        name = ask_person(globals, "Environment " + plan.environment + " is guarded (" +
+                                       plan.environment_class + "). Type its name to go on:");
+    }
+    if (name != plan.environment) {
+        complain("environment " + plan.environment + " is guarded: " +
+                 (name.empty() ? std::string("give --confirm ") + plan.environment
+                               : "`" + name + "` is not its name"));
+    } else if (options.reason.empty()) {
+        complain("environment " + plan.environment + " is guarded: give --reason TEXT");
+    } else {
+        return true;
+    }
+    progress("REFUSED. Nothing was touched.");
+    return false;
+}
+
+std::string own_digest() {
+    std::ifstream in("/proc/self/exe", std::ios::binary);
+    std::stringstream bytes;
+    bytes << in.rdbuf();
+    return sha256_hex(bytes.str());
+}
+
+std::string host_name() {
+    char name[256] = {};
+    return gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+/// The line that goes on while a run is carried out.
+class Progress {
+public:
+    void show(const Event& event, const Conductor& conductor) {
+        std::string open = join(conductor.still_open(), "; ");
+        {
+            const std::lock_guard lock(mutex_);
+            open_ = open.empty() ? "nothing" : std::move(open);
+        }
+        static const std::set<std::string> quiet{"probe.samples", "run.started", "run.judged",
+                                                 "lease.released"};
+        if (!event.message.empty() && !quiet.contains(event.type)) {
+            progress(clock_time(event.at.wall) + "  " + event.message);
+        }
+    }
+    [[nodiscard]] std::string open() {
+        const std::lock_guard lock(mutex_);
+        return open_;
+    }
+
+private:
+    std::mutex mutex_;
+    std::string open_{"nothing"};
+};
+
+RunStart run_start(const std::string& id, const Planned& planned, const RunOptions& options,
+                   const Instant& now, const std::map<std::string, std::string>& who) {
+    RunStart start{};
+    start.run = id;
+    start.experiment = planned.plan.experiment;
+    start.plan_json = plan_to_json(planned.plan, Hash::with);
+    start.plan_hash = planned.plan.hash;
+    start.definition_bytes = planned.definition_bytes;
+    start.catalog_bytes = planned.catalog_bytes;
+    start.environment = planned.plan.environment;
+    start.environment_class = planned.plan.environment_class;
+    start.reason = options.reason;
+    start.tool_version = DRILL_VERSION;
+    start.tool_sha256 = own_digest();
+    start.host_name = host_name();
+    start.who = who;
+    start.at = now;
+    start.controller_boot = controller_boot_id();
+    return start;
+}
+
+ConductorInput conductor_input(const Planned& planned, const std::string& id, std::int64_t number,
+                               const std::string& by) {
+    ConductorInput input{};
+    input.plan = planned.plan;
+    input.kinds = fault_kinds();
+    input.frame = {.run = id,
+                   .number = number,
+                   .by = by,
+                   .contact = planned.plan.contact,
+                   .controller_boot = controller_boot_id()};
+    input.seed = random_seed();
+    for (const auto& [name, state] : planned.hosts) {
+        input.hosts[name] = {.facts = state.facts,
+                             .uptime = state.uptime,
+                             .asked = state.low,
+                             .answered = state.high};
+    }
+    return input;
+}
+
+int carry_out(const Globals& globals, const RunOptions& options, Fleet& fleet, Signals& signals,
+              const Planned& planned, SqliteLedger& ledger, const std::string& id) {
+    const auto who = who_runs();
+    const Instant began = fleet.clock.now();
+    const Result<std::int64_t> number =
+        ledger.start_run(run_start(id, planned, options, began, who));
+    if (!number) {
+        complain("the ledger cannot be written: " + number.error().text());
+        progress("REFUSED. Nothing was touched.");
+        return exit_refused;
+    }
+    openlog("drill", LOG_PID, LOG_USER);
+    syslog(LOG_NOTICE, "run %lld %s of %s begins, plan %s, chain head %s",
+           static_cast<long long>(*number), id.c_str(), planned.plan.experiment.c_str(),
+           planned.plan.hash.c_str(), ledger.head().c_str());
+    Result<std::vector<PlannedProbe>> probes = plan_probes(planned.plan.probes, probe_kinds());
+    if (!probes) {
+        complain(probes.error());
+        return exit_internal;
+    }
+    const auto sampler =
+        make_sampler(*std::move(probes), fleet.clock, fleet.command_runner(planned.plan.hosts));
+    Conductor conductor(conductor_input(planned, id, *number, short_name(who)));
+    Progress shown;
+    signals.listen(fleet.mailbox, [&shown] { return shown.open(); });
+    progress("run " + std::to_string(*number) + "  " + planned.plan.experiment + "  environment " +
+             planned.plan.environment + "  plan " + planned.plan.hash.substr(0, 12));
+    const RunnerReport report =
+        drill::run([&](const Instant& now,
+                       std::vector<News> news) { return conductor.turn(now, std::move(news)); },
+                   {.clock = fleet.clock,
+                    .mailbox = fleet.mailbox,
+                    .transport = fleet.transport(),
+                    .ledger = ledger,
+                    .sampler = sampler.get(),
+                    .show = [&](const Event& event) { shown.show(event, conductor); }});
+    sampler->stop();
+    signals.listen(fleet.mailbox, {});  // `shown` ends with this function
+    Outcome outcome = conductor.outcome();
+    if (!report.complete) { not_recorded(outcome, report.ledger_problem); }
+    const Status finished =
+        ledger.finish_run(outcome.verdict, outcome_to_json(outcome), fleet.clock.now());
+    if (!finished && report.complete) { not_recorded(outcome, finished.error().text()); }
+    syslog(LOG_NOTICE, "run %lld %s of %s: %s, chain head %s", static_cast<long long>(*number),
+           id.c_str(), planned.plan.experiment.c_str(), name_of(outcome.verdict),
+           ledger.head().c_str());
+    const int exit = static_cast<int>(outcome.verdict);
+    print(render_report({.outcome = std::move(outcome),
+                         .plan = &planned.plan,
+                         .experiment = planned.plan.experiment,
+                         .run_id = id,
+                         .number = *number,
+                         .began = began.wall,
+                         .by = short_name(who),
+                         .ledger = ledger.path()},
+                        page_style(globals)));
+    return exit;
+}
+
+}  // namespace
+
+int run(const Globals& globals, const RunOptions& options) {
+    if (const Status safe = forbid_core_dumps(); !safe) { complain(safe.error()); }
+    Signals signals;
+    Fleet fleet;
+    signals.listen(fleet.mailbox, {});
+    int exit = exit_ok;
+    const std::optional<Planned> planned =
+        plan_live(globals, fleet, options.file, options.seed, exit);
+    if (!planned) { return exit; }
+    const std::string state = state_directory(globals);
+    if (leases_in_the_way(globals, state, planned->plan, fleet)) { return exit_refused; }
+    if (!confirmed(globals, options, planned->plan)) { return exit_refused; }
+    const std::string id = random_id(10);
+    auto ledger = SqliteLedger::open_writer(state, this_writer(id, "run"));
+    if (!ledger) {
+        complain(ledger.error());
+        progress("REFUSED. Nothing was touched.");
+        return exit_refused;
+    }
+    return carry_out(globals, options, fleet, signals, *planned, **ledger, id);
+}
+
+}  // namespace drill::cli
