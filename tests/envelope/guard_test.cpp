@@ -57,6 +57,15 @@ std::vector<pid_t> workers(const Drill& drill, const RealTarget& target) {
     return found;
 }
 
+/// Another generation of the guard, as a renewal starts it; true once it has said something.
+bool start_by_hand(RealTarget& target, const Drill& drill, int generation) {
+    const std::string directory = drill.directory(target);
+    const std::string number = std::to_string(generation);
+    (void)target.run("setsid " + target.places.shell + " " + directory + "/guard drill-" +
+                     drill.lease + " main " + number + " 30 >/dev/null 2>&1 &\n");
+    return within(3, [&] { return file_text(directory + "/guard." + number).ends_with("\n"); });
+}
+
 /// SIGKILL to what `pick` names, right after the apply; then everything must still fire once.
 template <class Pick>
 std::string survives(RealTarget& target, Nanos ttl, Pick pick) {
@@ -187,6 +196,32 @@ TEST_CASE(
         for (const std::string& one : said) {
             if (!one.empty()) { return one; }
         }
+        return std::string();
+    });
+}
+
+TEST_CASE("two generations that a cut-off renewal left: one of them undoes, once") {
+    everywhere([](RealTarget& target) {
+        Drill drill(target);
+        drill.undo = two_undos(target);
+        DRILL_EXPECT(drill.call(target, Phase::apply) == 0);
+        DRILL_EXPECT(start_by_hand(target, drill, 2));
+        DRILL_EXPECT(guard_fields(drill.directory(target)).at(0) == "armed");
+        target.pass_time(drill.ttl + std::chrono::seconds{1});
+        DRILL_EXPECT(fired_once(target, 3));
+        return std::string();
+    });
+}
+
+TEST_CASE("a guard that starts after the undo ends itself") {
+    everywhere([](RealTarget& target) {
+        const Drill drill(target);
+        DRILL_EXPECT(drill.call(target, Phase::apply) == 0);
+        DRILL_EXPECT(drill.call(target, Phase::undo) == 0);
+        DRILL_EXPECT(start_by_hand(target, drill, 2));
+        DRILL_EXPECT(
+            within(2, [&] { return guard_fields(drill.directory(target)).at(0) == "ended"; }));
+        DRILL_EXPECT(within(3, [&] { return processes_with("drill-" + drill.lease).empty(); }));
         return std::string();
     });
 }

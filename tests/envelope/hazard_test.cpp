@@ -272,6 +272,43 @@ TEST_CASE("a durable lease lies in the durable place and goes the same way") {
     });
 }
 
+TEST_CASE("after a reboot the pids that a durable lease recorded are nobody's") {
+    everywhere([](RealTarget& target) {
+        const Drill drill(target);
+        Envelope envelope = drill.envelope(target, Phase::apply);
+        envelope.durable = true;
+        const auto applied = target.call(envelope);
+        DRILL_EXPECT(applied && applied->status == 0);
+        const std::string directory = lease_directory(drill.lease, true, target.places);
+        const std::vector<std::string> fields = guard_fields(directory);
+        DRILL_EXPECT(fields.size() >= 6);
+        // The same processes now stand for strangers: they must not be touched.
+        write_file(target.places.boot_id, "33333333-0000-4000-8000-000000000000\n");
+        envelope = drill.envelope(target, Phase::undo);
+        envelope.durable = true;
+        const auto undone = target.call(envelope);
+        DRILL_EXPECT(undone && undone->status == 0);
+        DRILL_EXPECT(!target.effect_present());
+        const bool timer_lives = ::kill(std::stoi(fields[3]), 0) == 0;
+        ::kill(std::stoi(fields[3]), SIGTERM);
+        DRILL_EXPECT(timer_lives);
+        return std::string();
+    });
+}
+
+TEST_CASE("an apply that finds the tombstone behind its arm commands applies nothing") {
+    everywhere([](RealTarget& target) {
+        const Drill drill(target);
+        Envelope apply = drill.envelope(target, Phase::apply);
+        apply.arm = {{{"touch", drill.directory(target) + ".gone"}, ""}};
+        const auto reply = target.call(apply);
+        DRILL_EXPECT(reply && reply->status == EnvelopeStatus::undone_before);
+        DRILL_EXPECT(!target.effect_present());
+        DRILL_EXPECT(processes_with("drill-" + drill.lease).empty());
+        return std::string();
+    });
+}
+
 TEST_CASE("a run directory that is a link or another user's is refused") {
     everywhere([](RealTarget& target) {
         const Drill drill(target);
