@@ -123,11 +123,12 @@ public:
             pid_ = 0;
         }
     }
-    /// Blocks until it has stopped itself.
-    void await_stop() const {
+    /// Blocks until it stops or ends; true when it was stopped.
+    bool await() {
         int status = 0;
         REQUIRE(waitpid(pid_, &status, WUNTRACED) == pid_);
-        REQUIRE(WIFSTOPPED(status));
+        if (!WIFSTOPPED(status)) { pid_ = 0; }
+        return WIFSTOPPED(status);
     }
 
 private:
