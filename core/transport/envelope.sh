@@ -6,7 +6,7 @@
 # Rules: no quotes that span lines, no comment behind code; built-ins where one will do; what the
 # guard runs once it is armed must not fork; a state that matters is read from a file that was
 # written whole before the first apply command, and is later only overwritten in place (1<>),
-# which needs no free block. Next: envelope.hpp for the protocol, README.md for the reasons.
+# which needs no free block. Next: envelope.hpp for the protocol, envelope.md for the reasons.
 # shellcheck shell=sh disable=SC2034,SC2154,SC2086,SC2317,SC2094,SC2015
 
 #= all guard
@@ -49,8 +49,9 @@ bury() {
 } 2>/dev/null
 
 #= apply rehearse rehearsed renew undo disarm sweep guard
+# A hundredth of a second; where sleep knows whole seconds only, it counts as a hundred of them.
 pause() {
-    sleep 0.02 2>/dev/null || sleep 1
+    sleep 0.01 2>/dev/null || { sleep 1; count=$((count + 99)); }
 }
 
 #= undo disarm guard
@@ -100,8 +101,8 @@ end_apply() {
         return
     fi
     sign=TERM count=0
-    while [ $count -lt 100 ]; do
-        [ $count -lt 40 ] || sign=KILL
+    while [ $count -lt 200 ]; do
+        [ $count -lt 80 ] || sign=KILL
         family
         left=
         for one in $kin; do
@@ -132,7 +133,7 @@ stop_guard() {
         [ "$state" = fired ] || echo end 1<>"t.$1"
         while alive "$main" "$main_start"; do
             count=$((count + 1))
-            [ $count -lt 300 ] || return 2
+            [ $count -lt 600 ] || return 2
             pause
         done
     else
@@ -391,10 +392,10 @@ start_guard() {
             setsid $shell "$dir/guard" "$title" main "$1" "$ttl" &
         )
     fi
-    i=0
+    count=0
     until guard_state "$1" && [ -n "$state" ]; do
-        i=$((i + 1))
-        [ $i -lt 150 ] || return 1
+        count=$((count + 1))
+        [ $count -lt 300 ] || return 1
         pause
     done
     [ "$state" = armed ] && alive "$main" "$main_start"
@@ -574,7 +575,7 @@ turn() {
     count=0
     while { read -r leader since <undo.pid; } 2>/dev/null && alive "$leader" "$since"; do
         count=$((count + 1))
-        [ $count -lt 500 ] || break
+        [ $count -lt 1000 ] || break
         pause
     done
     started $$
@@ -587,7 +588,7 @@ let_fire() {
         guard_state "${file#guard.}"
         while [ "$state" = fired ] && alive "$main" "$main_start"; do
             count=$((count + 1))
-            [ $count -lt 300 ] || return
+            [ $count -lt 600 ] || return
             pause
         done
     done
@@ -672,8 +673,8 @@ found() {
         case $table in *" drill_"*) echo "table=$table" ;; esac
     done
     [ ! -d /run/systemd/system ] ||
-        systemctl list-units --all --plain --no-legend 'drill-*' 2>/dev/null | while read -r unit line; do
-            echo "unit=$unit"
+        systemctl list-units --plain --no-legend 'drill-*' 2>/dev/null | while read -r unit line; do
+            case $line in *' active '*) echo "unit=$unit" ;; esac
         done
 }
 phase() {
