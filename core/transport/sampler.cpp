@@ -39,6 +39,10 @@ constexpr Nanos stall_worth_noting = std::chrono::milliseconds{5};
 constexpr Nanos time_out_grain = std::chrono::milliseconds{5};
 /// Questions of one probe that are made up for after a stall; beyond it the schedule moves on.
 constexpr std::int64_t most_overdue = 10'000;
+/// More than can be in flight in any sane plan: all answers are seen before a time-out is declared.
+constexpr std::size_t events_at_once = 1024;
+/// Turns of the loop between a begin and the request's last byte (connect, TLS, send).
+constexpr int turns_to_ask = 4;
 constexpr std::size_t detail_limit = 200;
 /// libcurl's own limit only catches what the loop forgot.
 constexpr Nanos curl_grace = std::chrono::seconds{1};
@@ -48,8 +52,8 @@ struct Flight {
     std::size_t probe{0};
     std::uint64_t number{0};
     Nanos intended{0}, sent{0};
-    Nanos left{0};     ///< when the call that sent it returned
-    Nanos stalled{0};  ///< how long the loop was away while it was under way
+    Nanos left{0};           ///< when the call that sent it returned
+    Nanos longest_stall{0};  ///< of the loop while it was under way
     Nanos deadline{0};
     std::shared_ptr<CommandJob> job;  ///< shared with a worker of the pool
 };
@@ -104,7 +108,7 @@ public:
         if (!sound_) { return; }
         const Nanos start = clock_.now().boot;
         for (Schedule& schedule : schedules_) { schedule.next = start; }
-        std::array<epoll_event, 64> events{};
+        std::array<epoll_event, events_at_once> events{};
         Nanos rested = start;
         while (!stop) {
             const Nanos planned = arm();
@@ -149,7 +153,9 @@ private:
 
     void note_stall(Nanos stall) {
         if (stall < stall_worth_noting) { return; }
-        for (auto& [token, flight] : flights_) { flight.stalled += stall; }
+        for (auto& [token, flight] : flights_) {
+            flight.longest_stall = std::max(flight.longest_stall, stall);
+        }
     }
 
     void handle(const epoll_event& event) {
@@ -303,13 +309,21 @@ private:
             job->dropped = true;
             found->second.sent = std::max(found->second.sent, started);
             if (started == Nanos{0}) { answer = unknown_because("no free slot in time"); }
-        } else if (found->second.left - found->second.sent + found->second.stalled > timeout / 2) {
-            answer = unknown_because("this machine was too slow to ask and listen");
         }
         Flight flight = take(found);
         tcp_.drop(token);
-        http_.drop(token);
+        if (was_unfair(flight, http_.drop(token), timeout)) {
+            answer = unknown_because("this machine was too slow to ask");
+        }
         post(flight, flight.sent + timeout, std::move(answer));
+    }
+
+    /// A time-out speaks against the target only if it had half of the time to answer. `asked`:
+    /// how long after its begin the request left; slow because of the way, or of our loop?
+    static bool was_unfair(const Flight& flight, Nanos asked, Nanos timeout) {
+        if (flight.job) { return false; }
+        if (flight.left - flight.sent > timeout / 2) { return true; }
+        return asked > timeout / 2 && flight.longest_stall * turns_to_ask > timeout / 2;
     }
 
     Flight take(std::unordered_map<std::uint64_t, Flight>::iterator found) {

@@ -311,12 +311,18 @@ void HttpAsker::expire(Ends& ends) {
     parts_->act(CURL_SOCKET_TIMEOUT, 0, ends);
 }
 
-void HttpAsker::drop(std::uint64_t token) {
+Nanos HttpAsker::drop(std::uint64_t token) {
     const auto found = parts_->open.find(token);
-    if (found == parts_->open.end()) { return; }
+    if (found == parts_->open.end()) { return Nanos{0}; }
+    curl_off_t connected = 0;
+    curl_off_t asked = 0;
+    curl_easy_getinfo(found->second->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_easy_getinfo(found->second->easy, CURLINFO_PRETRANSFER_TIME_T, &asked);
     curl_multi_remove_handle(parts_->multi, found->second->easy);
     parts_->put_idle(std::move(found->second));
     parts_->open.erase(found);
+    if (asked > 0) { return std::chrono::microseconds{asked}; }
+    return connected > 0 ? Nanos::max() : Nanos{0};
 }
 
 void HttpAsker::drop_all() {

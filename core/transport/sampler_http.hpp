@@ -24,8 +24,10 @@ public:
     /// When expire() must be called next (boot time).
     [[nodiscard]] std::optional<Nanos> due() const;
     void expire(Ends& ends);
-    /// Does not block, also while a name is being resolved.
-    void drop(std::uint64_t token);
+    /// Ends a question. Says how long after its begin the request was on its way: zero when the
+    /// connection never stood or the token is gone, Nanos::max() when it stood and nothing was
+    /// sent. Does not block, also while a name is being resolved.
+    Nanos drop(std::uint64_t token);
     void drop_all();
 
     struct Parts;  ///< hides libcurl; known to sampler_http.cpp only

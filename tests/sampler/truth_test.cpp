@@ -123,16 +123,18 @@ void compare(const char* load, const char* way, const std::vector<Sample>& serie
             widths.push_back(outage.upper - outage.lower);
         }
     }
+    const auto unknown =
+        static_cast<std::size_t>(std::ranges::count(series, SampleState::unknown, &Sample::state));
     std::ranges::sort(late);
     const auto at = [&](std::size_t per_mille) {
         return show_duration(late.empty() ? Nanos{0} : late[(late.size() - 1) * per_mille / 1000]);
     };
     std::printf(
         "%-7s %-8s truth inside %zu of %zu; width median %s, most %s; sent late p50 %s, "
-        "p99 %s, most %s\n",
+        "p99 %s, most %s; %zu of %zu unknown\n",
         load, way, inside, truths.size(), show_duration(median(widths)).c_str(),
         show_duration(widths.empty() ? Nanos{0} : *std::ranges::max_element(widths)).c_str(),
-        at(500).c_str(), at(990).c_str(), at(1000).c_str());
+        at(500).c_str(), at(990).c_str(), at(1000).c_str(), unknown, series.size());
 }
 
 void measure(const char* load, int runs, std::uint64_t seed) {
