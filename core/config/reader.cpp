@@ -362,6 +362,10 @@ std::optional<Selection> read_selection(Report& report, const Node& node, std::s
     return selection;
 }
 
+void TableReader::know(std::string_view key) {
+    if (std::find(known_.begin(), known_.end(), key) == known_.end()) { known_.emplace_back(key); }
+}
+
 const Node* TableReader::get(std::string_view key) {
     know(key);
     const Member* found = table_.find(key);

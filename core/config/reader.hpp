@@ -77,7 +77,7 @@ public:
     /// As get; a missing key is E0101 at the table, with `example` as help.
     const Node* need(std::string_view key, std::string_view example);
     /// A key that is known although it is not read.
-    void know(std::string_view key) { known_.emplace_back(key); }
+    void know(std::string_view key);
     /// Reports every key that was never asked for. `as_tables`: say `[x]` instead of `x`.
     enum class Show : std::uint8_t { keys, tables };
     void close(Show show = Show::keys);

@@ -20,6 +20,7 @@ struct Around {
     std::size_t error_at{0};         ///< byte offset of the error within the line
     std::string_view value;          ///< trimmed, without a comment; may be empty
     std::size_t value_at{0};         ///< byte offset within the line
+    bool in_value{false};            ///< false: what stands there is no value but a key or header
     const ScannedKey* key{nullptr};  ///< the last key at or before the error, on its line
 };
 
@@ -52,16 +53,21 @@ Around look_around(std::string_view text, const Scan& scan, Spot at) {
     if (out.line.ends_with('\r')) { out.line.remove_suffix(1); }
     out.error_at = byte_of_column(out.line, at.column);
 
+    const ScannedKey* before = nullptr;  // the last key on an earlier line
     for (const ScannedKey& key : scan.keys) {
+        if (key.spot.line < at.line) { before = &key; }
         if (key.spot.line != at.line) { continue; }
         if (key.spot.column <= at.column || out.key == nullptr) { out.key = &key; }
     }
     std::size_t from = 0;
     const bool has_value = out.key != nullptr && out.key->value_at > out.line_at &&
                            out.key->value_at <= out.line_at + out.line.size();
+    const bool within_array = out.key == nullptr && before != nullptr && before->value_at != 0 &&
+                              before->value_at < text.size() && text[before->value_at] == '[';
+    out.in_value = has_value || within_array;
     if (has_value) { from = out.key->value_at - out.line_at; }
-    if (!has_value ||
-        (from < out.line.size() && (out.line[from] == '[' || out.line[from] == '{'))) {
+    const char first = from < out.line.size() ? out.line[from] : '\0';
+    if (!has_value || first == '[' || first == '{') {
         const std::size_t last = out.line.substr(0, out.error_at).find_last_of("=,[{");
         from = last == std::string_view::npos ? 0 : last + 1;
     }
@@ -87,7 +93,7 @@ std::string quoted_line(const Around& around) {
 bool report_bare_value(const Around& around, std::size_t line, Report& report) {
     const std::string_view value = around.value;
     constexpr std::size_t longest_value = 200;
-    if (value.empty() || value.size() > longest_value || value.front() == '"' ||
+    if (!around.in_value || value.empty() || value.size() > longest_value || value.front() == '"' ||
         value.front() == '\'' || value.find_first_of("\"\\") != std::string_view::npos) {
         return false;
     }
@@ -151,6 +157,19 @@ void report_duplicate(const Scan& scan, const Around& around, Spot at, Report& r
                  (table ? "the table " : "the key ") + name + " is given twice", help);
 }
 
+void report_missing_equals(const Around& around, Spot at, Report& report) {
+    const char seen = around.error_at < around.line.size() ? around.line[around.error_at] : '\0';
+    const Spot spot = around.key == nullptr ? at : around.key->spot;
+    const std::string key = around.key == nullptr ? "the key" : ticked(around.key->text);
+    if (static_cast<unsigned char>(seen) >= 0x80) {
+        report.error(codes::bad_syntax, spot, key + " needs quotes",
+                     "keys without quotes are made of A-Z a-z 0-9 - _");
+        return;
+    }
+    report.error(codes::missing_equals, spot, "`=` is missing after " + key,
+                 seen == ':' ? "TOML writes `=`, not `:`" : "write " + key + " = value");
+}
+
 /// The parser's own words without its preamble ("Error while parsing array: ").
 std::string_view plain(std::string_view description) {
     constexpr std::string_view preamble = "Error while parsing ";
@@ -174,11 +193,7 @@ void report_syntax(std::string_view text, const Scan& scan, Spot at, std::string
     } else if (says("cannot redefine")) {
         report_duplicate(scan, around, at, report);
     } else if (says("expected '='")) {
-        const bool colon =
-            around.error_at < around.line.size() && around.line[around.error_at] == ':';
-        report.error(codes::missing_equals, around.key == nullptr ? at : around.key->spot,
-                     "`=` is missing after " + key,
-                     colon ? "TOML writes `=`, not `:`" : "write " + key + " = value");
+        report_missing_equals(around, at, report);
     } else if (says("expected value")) {
         report.error(codes::missing_value, around.key == nullptr ? at : around.key->spot,
                      key + " has no value");
@@ -195,6 +210,11 @@ void report_syntax(std::string_view text, const Scan& scan, Spot at, std::string
     } else if (says("expected a comment or whitespace")) {
         report.error(codes::bad_syntax, at, "nothing may follow a value on its line",
                      "begin a new line, or put # before a comment");
+    } else if (says("expected keys, tables")) {
+        report.error(codes::bad_syntax, at, "a line cannot begin with this character",
+                     "keys without quotes are made of A-Z a-z 0-9 - _");
+    } else if (says("end-of-file")) {
+        report.error(codes::bad_syntax, at, "the file ends in the middle of a value");
     } else {
         report.error(codes::bad_syntax, at, "not valid TOML: " + std::string(plain(description)));
     }

@@ -203,6 +203,11 @@ TEST_CASE("syntax errors are said in plain words at the right place") {
          "array is not closed"},
         {"within = \"250ms\" }", "within = \"250ms\"", codes::split_table, 24, 11, 1,
          "must end on its line"},
+        {"rto = \"10s\"", "größe = 1", codes::bad_syntax, 7, 1, 5, "`größe` needs quotes"},
+        {"rto = \"10s\"", "é = 1", codes::bad_syntax, 7, 1, 1, "cannot begin with this"},
+        {"rto = \"10s\"", "rto = ä", codes::bare_word, 7, 7, 1, "rto = \"ä\""},
+        {"after = [\"cut-off\"]", "after = [\n  cut-off,\n]", codes::bare_word, 46, 3, 7,
+         "a text needs quotes"},
         {"rto = \"10s\"", "rto = \"10\\q\"", codes::bad_syntax, 7, 11, 1, "escape"},
         {"hosts   = 1", "hosts   = 01", codes::bad_syntax, 10, 11, 2, "begin with 0"},
         {"hosts   = 1", "hosts   = 1 2", codes::bad_syntax, 10, 13, 1, "nothing may follow"},
@@ -211,6 +216,23 @@ TEST_CASE("syntax errors are said in plain words at the right place") {
         {"rto = \"10s\"", "rto = \"\x01\"", codes::control_byte, 7, 8, 1, "control byte"},
     };
     check_mistakes(mistakes, nullptr);
+}
+
+TEST_CASE("input on which the parser itself misbehaves ends as an error or a text") {
+    // Its issues 190, 294 and 295: undefined behaviour, seen by the sanitizers.
+    for (const char* text : {"[&", "[{x]", "[\xc3\xa9]", "\xcc\xaa", "\xc3\xa9 = 1",
+                             "a\xc3\xa9 = 1", "a = 1\xc3\xa9", "a = 0x", "a = \"x\" \xc3\xa9"}) {
+        CAPTURE(std::string(text));
+        const Diagnostics found = load(text).diagnostics;
+        REQUIRE(found.size() == 1);
+        CHECK(found[0].place.line == 1);
+    }
+    const std::string text =
+        with(sample_experiment, "\"Orders keeps answering when one backend is cut off\"",
+             "\"\"\"\\\n  §\"\"\"");
+    const LoadedExperiment loaded = load(text);
+    CHECK(loaded.diagnostics.empty());
+    CHECK(loaded.experiment.title == "§");
 }
 
 TEST_CASE("a NUL byte is named") {
@@ -415,6 +437,14 @@ TEST_CASE("an empty file lacks each of its tables") {
     std::multiset<std::string> found;
     for (const Diagnostic& one : load("").diagnostics) { found.insert(one.code); }
     CHECK(found == std::multiset<std::string>{"E0104", "E0104", "E0404", "E0405"});
+}
+
+TEST_CASE("known keys are listed once each") {
+    const Diagnostics found = load(sample_experiment + "[zzzzzzzz]\n").diagnostics;
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].help ==
+          "known are `experiment`, `objective`, `limit`, `target`, `probe`, `step`, "
+          "`hypothesis` or `halt`");
 }
 
 TEST_CASE("a target that no step works on is only a warning") {
