@@ -13,7 +13,10 @@ constexpr Nanos longest_pause = std::chrono::seconds{3};  // a host that comes b
 }  // namespace
 
 Release::Release(Lease lease, Nanos give_up_at)
-    : lease_(std::move(lease)), give_up_at_(give_up_at) {}
+    : lease_(std::move(lease)),
+      give_up_at_(give_up_at),
+      apply_unknown_(lease_.state == LeaseState::intended ||
+                     lease_.state == LeaseState::releasing) {}
 
 void Release::begin(TurnWriter& turn) {
     lease_.state = LeaseState::releasing;
@@ -79,6 +82,18 @@ void Release::judge_undo(TurnWriter& turn, const Reply& reply, Nanos received) {
     if (!ran) {
         retry(turn, "the undo was not carried out (envelope status " +
                         std::to_string(reply.status) + ")");
+        return;
+    }
+    const bool commands_worked = std::all_of(
+        reply.parts.begin(),
+        reply.parts.begin() +
+            static_cast<std::ptrdiff_t>(std::min(reply.read_back_from, reply.parts.size())),
+        [](const CommandReply& part) { return part.status == 0; });
+    if (apply_unknown_ && reply.status == EnvelopeStatus::undo_failed && commands_worked &&
+        received < *undo_sent_ + apply_window + first_pause) {
+        // The apply may still be on its way, and the host had no room for the mark that keeps it
+        // out. Once the window of the apply is over, it is refused without a mark.
+        retry(turn, "the host has no room for the tombstone");
         return;
     }
     // altered: nothing of ours is left, though the state is not what it was before; that is a

@@ -41,6 +41,7 @@ private:
 
     Lease lease_;
     Nanos give_up_at_;
+    bool apply_unknown_;  ///< whether the apply reached the host is not known
     Part part_{Part::undo};
     std::optional<std::uint64_t> order_;
     std::optional<Nanos> retry_at_;

@@ -202,9 +202,9 @@ SimResult simulate(const SimOptions& options) {
         world.add_host(name);
         const Nanos now = world.now().boot;
         input.hosts[name] = ObservedHost{.facts = world.facts_of(name),
-                                      .uptime = world.uptime_of(name),
-                                      .asked = now,
-                                      .answered = now};
+                                         .uptime = world.uptime_of(name),
+                                         .asked = now,
+                                         .answered = now};
     }
     if (options.stop_by_seed) {
         world.schedule(

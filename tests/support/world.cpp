@@ -269,7 +269,7 @@ Reply World::serve(Host& host, const Envelope& envelope) {
                 reply.status = EnvelopeStatus::unknown_lease;
                 break;
             }
-            if (!found->second.guard_at || found->second.guard_dead) {
+            if (!found->second.guard_at || found->second.guard_dead || found->second.main_dead) {
                 reply.status = EnvelopeStatus::no_guard;
                 break;
             }
@@ -303,44 +303,64 @@ Reply World::serve(Host& host, const Envelope& envelope) {
     return reply;
 }
 
+// Commands are opaque but for two names: "false" fails, "endless" does not end by itself.
+bool World::fails(const Exec& exec) { return !exec.argv.empty() && exec.argv.front() == "false"; }
+
 int World::apply(Host& host, const Envelope& envelope, Reply& reply) {
     if (envelope.boot_id != host.boot_id) { return EnvelopeStatus::other_boot; }
-    if (now_ - host.booted > envelope.not_after) { return EnvelopeStatus::too_late; }
-    if (host.gone.contains(envelope.lease)) { return EnvelopeStatus::undone_before; }
-    if (const auto found = host.directories.find(envelope.lease); found != host.directories.end()) {
-        if (found->second.tombstone) { return EnvelopeStatus::undone_before; }
+    const auto found = host.directories.find(envelope.lease);
+    const bool known = found != host.directories.end();
+    if (host.gone.contains(envelope.lease) ||
+        (known && (found->second.tombstone || found->second.fired))) {
+        return EnvelopeStatus::undone_before;
+    }
+    if (known && found->second.running) { return EnvelopeStatus::still_running; }
+    if (known) {
         reply = found->second.recorded;
         reply.repeated = true;
         return reply.status;
     }
+    if (now_ - host.booted > envelope.not_after) { return EnvelopeStatus::too_late; }
     if (host.stop) { return EnvelopeStatus::stop_file; }
     if (host.denied.contains(envelope.kind) || host.denied.contains("all")) {
         return EnvelopeStatus::denied;
     }
     if (host.full) { return EnvelopeStatus::no_directory; }
-    LeaseDirectory directory{};
-    directory.kind = envelope.kind;
-    directory.boot_id = host.boot_id;
-    directory.applied = true;
-    directory.undo = envelope.undo;
-    LeaseDirectory& made = host.directories[envelope.lease] = std::move(directory);
     const bool instant = ending_of(envelope.kind) == Ending::instant;
-    if (!envelope.undo.empty()) {
-        arm_guard(host, envelope.lease, made, envelope.ttl);
-    } else if (!instant) {
+    if (!envelope.undo.empty() && envelope.ttl <= Nanos{0}) { return EnvelopeStatus::no_guard; }
+    if (envelope.undo.empty() && !instant) {
         violations.emplace_back("a fault that does not end by itself is applied without an undo");
     }
-    for (std::size_t i = 0; i < envelope.commands.size(); ++i) { reply.parts.push_back({}); }
+    LeaseDirectory& made = host.directories[envelope.lease];
+    made.kind = envelope.kind;
+    made.boot_id = host.boot_id;
+    made.applied = true;
+    made.undo = envelope.undo;
+    for (const Exec& exec : envelope.arm) {
+        reply.parts.push_back({.status = fails(exec) ? 1 : 0, .out = "", .err = ""});
+        if (fails(exec)) { reply.status = EnvelopeStatus::apply_failed; }
+    }
+    if (reply.status == EnvelopeStatus::done) {
+        if (!envelope.undo.empty()) { arm_guard(host, envelope.lease, made, envelope.ttl); }
+        for (const Exec& exec : envelope.commands) {
+            if (!exec.argv.empty() && exec.argv.front() == "endless") { made.running = true; }
+            reply.parts.push_back({.status = fails(exec) ? 1 : 0, .out = "", .err = ""});
+            if (fails(exec)) {
+                reply.status = EnvelopeStatus::apply_failed;
+                break;
+            }
+            if (effect_of(host.name, envelope.lease) == nullptr) { begin_effect(host, envelope); }
+        }
+    }
     made.recorded = reply;
-    begin_effect(host, envelope);
-    return EnvelopeStatus::done;
+    return reply.status;
 }
 
 void World::arm_guard(Host& host, const std::string& lease, LeaseDirectory& directory, Nanos ttl) {
     if (ttl <= Nanos{0}) { violations.emplace_back("a guard without a time"); }
     const std::uint64_t generation = ++directory.generation;
     directory.guard_at = now_ + ttl;
-    directory.guard_dead = false;
+    directory.guard_dead = directory.main_dead = false;
     schedule(now_ + ttl, [this, name = host.name, boot = host.boot_id, lease, generation] {
         Host& there = hosts_.at(name);
         const auto found = there.directories.find(lease);
@@ -350,6 +370,7 @@ void World::arm_guard(Host& host, const std::string& lease, LeaseDirectory& dire
         const bool kernel = ending_of(mine.kind) == Ending::kernel;
         if (mine.guard_dead && !kernel) { return; }
         mine.fired = true;
+        mine.running = false;
         mine.guard_at.reset();
         end_effect(name, lease, mine.guard_dead ? "kernel" : "guard");
     });
@@ -395,7 +416,11 @@ int World::renew(Host& host, const Envelope& envelope) {
     if (found == host.directories.end()) { return EnvelopeStatus::unknown_lease; }
     LeaseDirectory& mine = found->second;
     if (mine.tombstone) { return EnvelopeStatus::undone_before; }
-    if (mine.fired || !effect_now(host.name, envelope.lease)) { return EnvelopeStatus::ended; }
+    if (mine.fired || !effect_now(host.name, envelope.lease) ||
+        std::any_of(envelope.commands.begin(), envelope.commands.end(), fails)) {
+        return EnvelopeStatus::ended;
+    }
+    if (mine.main_dead) { return EnvelopeStatus::no_guard; }
     // A new generation is armed first, so a guard that somebody killed is alive again.
     arm_guard(host, envelope.lease, mine, envelope.ttl);
     if (SeenEffect* effect = effect_of(host.name, envelope.lease)) {
@@ -406,31 +431,46 @@ int World::renew(Host& host, const Envelope& envelope) {
 }
 
 int World::undo(Host& host, const Envelope& envelope, Reply& reply) {
-    const Nanos uptime = now_ - host.booted;
     const auto found = host.directories.find(envelope.lease);
+    int status = EnvelopeStatus::done;
     if (found != host.directories.end()) {
         LeaseDirectory& mine = found->second;
-        if (!mine.rehearsal && !mine.undo.empty() && mine.undo != envelope.undo) {
+        if (!mine.rehearsal && !mine.undo.empty() && !mine.tombstone &&
+            mine.undo != envelope.undo) {
             violations.emplace_back("the undo sent is not the undo armed");
         }
         mine.tombstone = true;
+        mine.running = false;
         ++mine.generation;
         mine.guard_at.reset();
-    } else if (uptime <= envelope.not_after) {
-        if (host.full) { return EnvelopeStatus::no_directory; }
-        host.gone[envelope.lease] = envelope.not_after;
+    } else if (now_ - host.booted <= envelope.not_after) {
+        if (host.full) {
+            status = EnvelopeStatus::undo_failed;  // no room for the tombstone
+        } else {
+            host.gone[envelope.lease] = envelope.not_after;
+        }
     }
-    if (!envelope.undo.empty()) { end_effect(host.name, envelope.lease, "undo"); }
+    for (const Exec& exec : envelope.undo) {
+        reply.parts.push_back({.status = fails(exec) ? 1 : 0, .out = "", .err = ""});
+        if (fails(exec)) {
+            status = EnvelopeStatus::undo_failed;
+        } else {
+            end_effect(host.name, envelope.lease, "undo");
+        }
+    }
     altered_.erase(host.name + "/" + envelope.lease);
-    for (std::size_t i = 0; i < envelope.undo.size(); ++i) { reply.parts.push_back({}); }
     reply.read_back_from = reply.parts.size();
     for (std::size_t i = 0; i < envelope.read_back.size(); ++i) {
         reply.parts.push_back(presence(host, envelope.lease));
     }
-    return EnvelopeStatus::done;
+    return status;
 }
 
 int World::disarm(Host& host, const Envelope& envelope) {
+    const auto found = host.directories.find(envelope.lease);
+    if (found != host.directories.end() && found->second.running) {
+        return EnvelopeStatus::disarm_failed;
+    }
     host.directories.erase(envelope.lease);
     if (now_ - host.booted <= envelope.not_after) {
         if (host.full) { return EnvelopeStatus::disarm_failed; }
@@ -496,6 +536,7 @@ void World::set_stop_file(const std::string& name, bool there) {
     for (auto& [lease, directory] : host.directories) {
         if (directory.guard_at && !directory.guard_dead && !directory.tombstone) {
             directory.fired = true;
+            directory.running = false;
             ++directory.generation;
             directory.guard_at.reset();
             end_effect(name, lease, "guard");
@@ -520,6 +561,11 @@ void World::kill_guard(const std::string& host, const std::string& lease) {
     found->second.guard_dead = true;
     if (SeenEffect* effect = effect_of(host, lease)) { effect->guard_killed = true; }
     say(host + " the guard of " + lease + " is killed");
+}
+
+void World::kill_guard_main(const std::string& host, const std::string& lease) {
+    const auto found = hosts_.at(host).directories.find(lease);
+    if (found != hosts_.at(host).directories.end()) { found->second.main_dead = true; }
 }
 
 std::size_t World::hosts_affected() const {

@@ -90,7 +90,10 @@ public:
     void deny(const std::string& host, const std::string& kind);
     void set_full(const std::string& host, bool full);
     void remove_by_others(const std::string& host, const std::string& lease);
+    /// Every process of the guard: a watcher has lost its dead man.
     void kill_guard(const std::string& host, const std::string& lease);
+    /// Only its main process: what is left of it still fires at the deadline.
+    void kill_guard_main(const std::string& host, const std::string& lease);
     [[nodiscard]] bool effect_now(const std::string& host, const std::string& lease) const;
     std::vector<std::string> violations;  ///< rules of the protocol that the controller broke
     std::vector<std::string> trace;       ///< what happened, for a failing seed
@@ -102,7 +105,8 @@ private:
         bool tombstone{false}, applied{false}, fired{false}, rehearsal{false};
         std::optional<Nanos> guard_at;  ///< controller time at which the guard fires
         std::uint64_t generation{0};
-        bool guard_dead{false};
+        bool guard_dead{false}, main_dead{false};
+        bool running{false};  ///< an apply command does not end by itself
         Reply recorded;
         std::vector<Exec> undo;
     };
@@ -131,6 +135,7 @@ private:
     void carry(Host& host, Order order);
     void answer(std::uint64_t epoch, const std::string& host, Answered answered);
     Reply serve(Host& host, const Envelope& envelope);
+    [[nodiscard]] static bool fails(const Exec& exec);
     int apply(Host& host, const Envelope& envelope, Reply& reply);
     int renew(Host& host, const Envelope& envelope);
     int undo(Host& host, const Envelope& envelope, Reply& reply);
