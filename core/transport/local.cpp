@@ -13,6 +13,7 @@
 #include <boost/process/v2/stdio.hpp>
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <pwd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -59,6 +60,9 @@ struct ChildSetup {
         sigset_t none;
         ::sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        // Our own descriptors are close-on-exec; this is for those that we were started with. The
+        // launcher of 1.81 overlooks all that are numbered below its error pipe.
+        ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
         return {};
     }
     /// Without this the launcher calls exit() in the child, which would flush our stdio buffers a

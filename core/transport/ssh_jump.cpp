@@ -3,6 +3,7 @@
 // Must not: let one channel hold up another. Read next: transport/ssh_link.hpp.
 #include "transport/ssh_jump.hpp"
 
+#include "base/ids.hpp"
 #include "transport/clock.hpp"
 #include "transport/tcp.hpp"
 
@@ -26,6 +27,9 @@ namespace {
 
 constexpr Nanos admission_pause = std::chrono::milliseconds{10};
 constexpr Nanos jump_login_within = std::chrono::seconds{30};
+// A login that is hung up on before the key exchange is tried again after one to four pauses.
+constexpr int login_tries = 4;
+constexpr Nanos login_pause = std::chrono::milliseconds{100};
 constexpr std::size_t chunk = 32'768;
 // Channel passes before the loop looks for new channels and stops again.
 constexpr int most_passes = 64;
@@ -393,26 +397,41 @@ Result<Fd> JumpPool::Inside::through(const Connection& connection, const SshOpti
     return std::move(*opened);
 }
 
-Result<std::unique_ptr<SshLink>> shake_hands(const Connection& connection,
-                                             const SshOptions& options, JumpPool::Inside& pool,
-                                             std::vector<Admission::Ticket>& tickets, Wait& wait) {
+namespace {
+
+/// A socket to the host, directly or through its jumps, with the right to log in.
+Result<Fd> reach(const Connection& connection, const SshOptions& options, JumpPool::Inside& pool,
+                 std::vector<Admission::Ticket>& tickets, Wait& wait) {
     const std::string target = known_name(connection.address, connection.port);
-    Fd socket;
-    if (connection.jumps.empty()) {
-        DRILL_TRY(auto ticket, pool.admission.enter(target, wait));
-        tickets.push_back(std::move(ticket));
-        DRILL_TRY(socket,
-                  connect_tcp(connection.address, connection.port, options.connect_within, wait));
-    } else {
-        // In this order for everybody, so that two never wait for each other.
+    // In this order for everybody, so that two never wait for each other.
+    if (!connection.jumps.empty()) {
         DRILL_TRY(auto by_jump,
                   pool.admission.enter("through " + place(connection.jumps.back()), wait));
         tickets.push_back(std::move(by_jump));
-        DRILL_TRY(auto ticket, pool.admission.enter(target, wait));
-        tickets.push_back(std::move(ticket));
-        DRILL_TRY(socket, pool.through(connection, options, wait));
     }
-    return SshLink::shake_hands(std::move(socket), connection, wait);
+    DRILL_TRY(auto ticket, pool.admission.enter(target, wait));
+    tickets.push_back(std::move(ticket));
+    if (!connection.jumps.empty()) { return pool.through(connection, options, wait); }
+    return connect_tcp(connection.address, connection.port, options.connect_within, wait);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SshLink>> shake_hands(const Connection& connection,
+                                             const SshOptions& options, JumpPool::Inside& pool,
+                                             std::vector<Admission::Ticket>& tickets, Wait& wait) {
+    for (int left = login_tries - 1;; --left) {
+        DRILL_TRY(Fd socket, reach(connection, options, pool, tickets, wait));
+        auto link = SshLink::shake_hands(std::move(socket), connection, wait);
+        if (link || left == 0 || link.error().code != Code::unreachable ||
+            wait.check() != Woken::ready) {
+            return link;
+        }
+        // Hung up before the key exchange: sshd is past its MaxStartups, by logins of others.
+        tickets.clear();
+        const Nanos pause = login_pause * static_cast<int>(1 + random_seed() % 4);
+        if (wait.wait({}, boot_now() + pause) != Woken::until) { return link; }
+    }
 }
 
 Result<std::unique_ptr<SshLink>> open_link(const Connection& connection, const SshOptions& options,

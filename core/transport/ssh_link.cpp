@@ -123,6 +123,18 @@ SshLink::~SshLink() {
         ssh_disconnect(session_);
         ssh_free(session_);
     }
+    end_socket();
+}
+
+/// libssh 0.10 closes a descriptor that it was given on some paths and leaves it open on others,
+/// ssh_disconnect among them. A socket's inode number is not used again, so this closes the
+/// descriptor only if it still is our socket and not one that another thread opened since.
+void SshLink::end_socket() noexcept {
+    struct stat info {};
+    if (socket_ >= 0 && ::fstat(socket_, &info) == 0 && info.st_ino == socket_inode_) {
+        ::close(socket_);
+    }
+    socket_ = -1;
 }
 
 bool SshLink::alive() const {
@@ -162,7 +174,10 @@ Status SshLink::prepare(Fd socket) {
     if (session_ == nullptr) { return fail(Code::internal, "libssh has no session"); }
     int no = 0;
     int yes = 1;
-    int fd = socket.get();
+    struct stat info {};
+    if (::fstat(socket.get(), &info) != 0) { return fail(Code::internal, "no socket"); }
+    socket_inode_ = info.st_ino;
+    socket_ = socket.release();
     DRILL_TRY(const auto known, read_known_hosts(connection_.known_hosts));
     const std::string order =
         host_key_order(recorded_types(known, known_name(connection_.address, connection_.port)));
@@ -175,10 +190,9 @@ Status SshLink::prepare(Fd socket) {
         ssh_options_set(session_, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") == SSH_OK &&
         ssh_options_set(session_, SSH_OPTIONS_HOSTKEYS, order.c_str()) == SSH_OK &&
         ssh_options_set(session_, SSH_OPTIONS_NODELAY, &yes) == SSH_OK &&
-        ssh_options_set(session_, SSH_OPTIONS_FD, &fd) == SSH_OK;
+        ssh_options_set(session_, SSH_OPTIONS_FD, &socket_) == SSH_OK;
     if (!set) { return fail(Code::invalid, name() + ": " + problem()); }
     ssh_set_blocking(session_, 0);
-    [[maybe_unused]] const int owned = socket.release();  // ssh_connect takes it over
     return ok();
 }
 

@@ -10,6 +10,7 @@
 
 #include <libssh/libssh.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,6 +45,7 @@ public:
 private:
     explicit SshLink(const Connection& connection) : connection_(connection) {}
     [[nodiscard]] Status prepare(Fd socket);
+    void end_socket() noexcept;
     [[nodiscard]] Status take_key();
     /// Calls a step of libssh until it no longer answers `again`.
     template <class Step>
@@ -56,6 +58,8 @@ private:
     Connection connection_;
     ssh_session session_{nullptr};
     ssh_channel probe_{nullptr};  // never opened: polling it makes libssh handle packets
+    int socket_{-1};              // what libssh was given, see end_socket
+    std::uint64_t socket_inode_{0};
     HostKey key_;
 };
 
