@@ -540,6 +540,12 @@ TEST_CASE("what would cost too much is refused before it is parsed") {
     CHECK(code_of(std::string((1U << 20U) + 1, '\n')) == codes::too_large);
     CHECK(code_of("a = " + std::string(33, '[') + std::string(33, ']')) == codes::too_deep);
     CHECK(code_of("a = " + std::string(200'000, '[')) == codes::too_deep);
+    std::string just = "a";
+    for (int i = 1; i < 32; ++i) { just += ".a"; }
+    CHECK(code_of(just + " = 1") != codes::too_deep);
+    CHECK(code_of(just + ".a = 1") == codes::too_deep);
+    CHECK(code_of("[" + just + "]\na = 1") == codes::too_deep);
+    CHECK(code_of("a = { " + just + " = 1 }") == codes::too_deep);
     std::string dotted = "a";
     for (int i = 0; i < 100'000; ++i) { dotted += ".a"; }
     CHECK(code_of(dotted + " = 1") == codes::too_deep);
