@@ -531,6 +531,7 @@ phase() {
     enter || finish 38
     newest
     [ "$state" = armed ] && guarded || failed=36
+    bury
     stop_guards || failed=43
     cd /
     rm -rf "$dir" || failed=43
@@ -594,9 +595,11 @@ let_fire() {
     done
 }
 # The guard stays armed until every undo command has worked: if this shell is killed, or one of
-# them fails, the guard still tries.
+# them fails, the guard still tries. A lease that is not known here gets a tombstone and no
+# directory: an undo that was held up on its way may come after the disarm, and nobody would
+# remove what it makes.
 phase() {
-    mkdir "$run" "$base" "$dir" 2>/dev/null
+    mkdir "$run" "$base" 2>/dev/null
     bury
     [ -e "$gone" ] || { say 'cannot leave a tombstone'; failed=1; }
     if enter; then

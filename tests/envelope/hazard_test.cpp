@@ -389,3 +389,26 @@ TEST_CASE("a sweep lists what is there, alive or fired") {
         return std::string();
     });
 }
+
+TEST_CASE("an undo that was held up until after the disarm leaves no directory") {
+    everywhere([](RealTarget& target) -> std::string {
+        const Drill drill(target);
+        DRILL_EXPECT(drill.call(target, Phase::apply) == EnvelopeStatus::done);
+        DRILL_EXPECT(drill.call(target, Phase::undo) == EnvelopeStatus::done);
+        DRILL_EXPECT(drill.call(target, Phase::disarm) == EnvelopeStatus::done);
+        DRILL_EXPECT(drill.call(target, Phase::undo) == EnvelopeStatus::done);
+        DRILL_EXPECT(!std::filesystem::exists(drill.directory(target)));
+        return "";
+    });
+}
+
+TEST_CASE("a rehearsal that comes twice is refused the second time") {
+    everywhere([](RealTarget& target) -> std::string {
+        const Drill drill(target);
+        DRILL_EXPECT(drill.call(target, Phase::rehearse) == EnvelopeStatus::done);
+        DRILL_EXPECT(drill.call(target, Phase::rehearsed) == EnvelopeStatus::done);
+        DRILL_EXPECT(drill.call(target, Phase::rehearse) == EnvelopeStatus::undone_before);
+        DRILL_EXPECT(!std::filesystem::exists(drill.directory(target)));
+        return "";
+    });
+}
