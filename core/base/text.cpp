@@ -48,6 +48,12 @@ void skip_blanks(std::string_view& text) {
     while (!text.empty() && text.front() == ' ') { text.remove_prefix(1); }
 }
 
+/// Without its sign; the most negative one has no positive counterpart.
+std::uint64_t magnitude(Nanos span) {
+    const auto raw = static_cast<std::uint64_t>(span.count());
+    return span.count() < 0 ? ~raw + 1 : raw;
+}
+
 std::string print(const char* format, auto... values) {
     std::array<char, 96> buffer{};
     const int n = std::snprintf(buffer.data(), buffer.size(), format, values...);
@@ -84,7 +90,7 @@ std::size_t utf8_length(std::string_view text) {
 bool is_hidden(std::string_view sequence) {
     // C1 controls, line/paragraph separators, bidirectional marks, overrides and isolates, BOM.
     return (sequence.size() == 2 && sequence[0] == '\xc2' && sequence[1] < '\xa0') ||
-           (sequence >= "\xe2\x80\x8b" && sequence <= "\xe2\x80\x8f") ||
+           sequence == "\xd8\x9c" || (sequence >= "\xe2\x80\x8b" && sequence <= "\xe2\x80\x8f") ||
            (sequence >= "\xe2\x80\xa8" && sequence <= "\xe2\x80\xae") ||
            (sequence >= "\xe2\x81\xa0" && sequence <= "\xe2\x81\xaf") || sequence == "\xef\xbb\xbf";
 }
@@ -132,34 +138,33 @@ std::optional<Nanos> parse_duration(std::string_view text) {
 }
 
 std::string format_duration(Nanos span) {
-    std::int64_t rest = span.count();
-    if (rest == 0) { return "0s"; }
-    std::string out;
-    if (rest < 0) {
-        out = "-";
-        rest = -rest;
-    }
+    if (span.count() == 0) { return "0s"; }
+    std::string out = span.count() < 0 ? "-" : "";
+    std::uint64_t rest = magnitude(span);
     for (const Unit& unit : units) {
-        if (rest >= unit.nanos) {
-            out += std::to_string(rest / unit.nanos);
+        const auto one = static_cast<std::uint64_t>(unit.nanos);
+        if (rest >= one) {
+            out += std::to_string(rest / one);
             out += unit.name;
-            rest %= unit.nanos;
+            rest %= one;
         }
     }
     return out;
 }
 
 std::string show_duration(Nanos span) {
+    if (span.count() < 0) {
+        return "-" + show_duration(span == Nanos::min() ? Nanos::max() : -span);
+    }
     const std::int64_t ns = span.count();
-    if (ns < 0) { return "-" + show_duration(-span); }
     if (ns == 0) { return "0 s"; }
     const double value = static_cast<double>(ns);
     if (ns < 1'000) { return print("%lld ns", static_cast<long long>(ns)); }
-    if (ns < 1'000'000) { return print("%.3g us", value / 1e3); }
+    if (ns < 999'500) { return print("%.3g us", value / 1e3); }
     if (ns < 999'500'000) { return print("%.3g ms", value / 1e6); }
     if (ns < 9'995'000'000) { return print("%.2f s", value / 1e9); }
     if (ns < 59'950'000'000) { return print("%.1f s", value / 1e9); }
-    const long long seconds = (ns + 500'000'000) / 1'000'000'000;
+    const long long seconds = ns / 1'000'000'000 + (ns % 1'000'000'000 >= 500'000'000 ? 1 : 0);
     if (seconds < 3600) { return print("%lld m %02lld s", seconds / 60, seconds % 60); }
     if (seconds < 86400) { return print("%lld h %02lld m", seconds / 3600, seconds % 3600 / 60); }
     return print("%lld d %02lld h", seconds / 86400, seconds % 86400 / 3600);
@@ -207,11 +212,12 @@ std::string rfc3339(Wall wall) {
 
 std::string clock_time(Wall wall) {
     const std::int64_t ms = wall.time_since_epoch().count();
-    const std::time_t when = ms / 1000;
+    const std::int64_t seconds = ms >= 0 ? ms / 1000 : (ms - 999) / 1000;
+    const std::time_t when = seconds;
     std::tm parts{};
     localtime_r(&when, &parts);
     return print("%02d:%02d:%02d.%03d", parts.tm_hour, parts.tm_min, parts.tm_sec,
-                 static_cast<int>(ms % 1000));
+                 static_cast<int>(ms - seconds * 1000));
 }
 
 namespace {
