@@ -120,6 +120,7 @@ std::string SshLink::name() const {
 SshLink::~SshLink() {
     if (probe_ != nullptr) { ssh_channel_free(probe_); }
     if (session_ != nullptr) {
+        if (begun_ && ssh_get_fd(session_) < 0) { socket_ = -1; }  // closed by libssh already
         ssh_disconnect(session_);
         ssh_free(session_);
     }
@@ -200,6 +201,7 @@ Result<std::unique_ptr<SshLink>> SshLink::shake_hands(Fd socket, const Connectio
                                                       Wait& wait) {
     std::unique_ptr<SshLink> link(new SshLink(connection));  // the constructor is private
     if (auto ready = link->prepare(std::move(socket)); !ready) { return std::move(ready).error(); }
+    link->begun_ = true;
     DRILL_TRY(const int answer, link->repeat([&] { return ssh_connect(link->session_); }, SSH_AGAIN,
                                              "the key exchange was under way", wait));
     if (answer != SSH_OK) {
@@ -328,7 +330,9 @@ Status SshLink::authenticate(const std::string& agent_socket, Wait& wait) {
     }
     return fail(Code::auth_failed, name() + " was not let in; the server offers " +
                                        method_names(ssh_userauth_list(session_, nullptr)) +
-                                       "; tried: " + tried);
+                                       "; tried: " + tried +
+                                       ". Is the public half of that key in authorized_keys of " +
+                                       connection_.user + " there?");
 }
 
 }  // namespace drill

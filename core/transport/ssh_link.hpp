@@ -60,6 +60,7 @@ private:
     ssh_channel probe_{nullptr};  // never opened: polling it makes libssh handle packets
     int socket_{-1};              // what libssh was given, see end_socket
     std::uint64_t socket_inode_{0};
+    bool begun_{false};  // libssh has taken the socket
     HostKey key_;
 };
 

@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -64,6 +65,7 @@ std::vector<Target> look_up(const std::string& name, std::uint16_t port, int fla
 /// Shared by the asker and the thread that may outlive the asker's patience.
 struct LookUp {
     Fd done{make_event()};
+    std::mutex mutex;
     std::vector<Target> targets;
     std::string problem;
 };
@@ -85,7 +87,13 @@ Result<std::vector<Target>> resolve(const std::string& name, std::uint16_t port,
     }
     try {
         std::thread([shared, name, port] {
-            shared->targets = look_up(name, port, AI_ADDRCONFIG, shared->problem);
+            std::string why;
+            std::vector<Target> found = look_up(name, port, AI_ADDRCONFIG, why);
+            {
+                const std::lock_guard lock(shared->mutex);
+                shared->targets = std::move(found);
+                shared->problem = std::move(why);
+            }
             --running_lookups();
             raise_event(shared->done.get());
         }).detach();
@@ -99,6 +107,7 @@ Result<std::vector<Target>> resolve(const std::string& name, std::uint16_t port,
         return fail(Code::unreachable, "the name " + name + " was not resolved in time");
     }
     if (woken != Woken::ready) { return ended(woken, "resolving " + name, Effect::none); }
+    const std::lock_guard lock(shared->mutex);
     if (shared->targets.empty()) {
         return fail(Code::unreachable, "the name " + name + " has no address: " + shared->problem);
     }

@@ -59,8 +59,8 @@ TEST_CASE("a revoked host key stops although it is recorded too") {
             "@revoked");
 }
 
-TEST_CASE("a host that only an authority vouches for needs the openssh transport") {
-    refused(with_known(line("@cert-authority *", lab::bastion().host_key())), "openssh transport");
+TEST_CASE("a host that only an authority vouches for is told apart and stops") {
+    refused(with_known(line("@cert-authority *", lab::bastion().host_key())), "@cert-authority");
 }
 
 TEST_CASE("the key that a lease was made with is as good as a missing known_hosts") {
