@@ -376,6 +376,17 @@ void Jump::end_all(const Error& error) {
 JumpPool::JumpPool(LoginLimits limits) : inside_(std::make_unique<Inside>(limits)) {}
 JumpPool::~JumpPool() = default;
 
+JumpPool::Inside::~Inside() {
+    std::map<std::string, std::shared_ptr<Jump>> last;
+    {
+        const std::lock_guard lock(mutex_);
+        ending_ = true;
+        last.swap(jumps_);
+    }
+    // Without the lock: the thread of a second jump host may just be asking for the first.
+    last.clear();
+}
+
 Result<Fd> JumpPool::Inside::through(const Connection& connection, const SshOptions& options,
                                      Wait& wait) {
     Connection last = connection.jumps.back();
@@ -385,6 +396,7 @@ Result<Fd> JumpPool::Inside::through(const Connection& connection, const SshOpti
     std::shared_ptr<Jump> dead;  // destroyed, and its thread joined, without the lock
     try {
         const std::lock_guard lock(mutex_);
+        if (ending_) { return fail(Code::cancelled, "the jump hosts are being left"); }
         std::shared_ptr<Jump>& slot = jumps_[key];
         if (slot && slot->over()) { dead = std::move(slot); }
         if (!slot) { slot = std::make_shared<Jump>(last, options, *this); }

@@ -58,6 +58,9 @@ class Jump;
 class JumpPool::Inside {
 public:
     explicit Inside(LoginLimits limits) : admission(limits) {}
+    ~Inside();
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
 
     Admission admission;
     /// A socket that is a direct-tcpip channel from the last of connection.jumps to the address.
@@ -66,6 +69,7 @@ public:
 
 private:
     std::mutex mutex_;
+    bool ending_{false};
     std::map<std::string, std::shared_ptr<Jump>> jumps_;  // shared with those that open a channel
 };
 

@@ -436,3 +436,18 @@ TEST_CASE("sixty logins at once to one sshd stay within MaxStartups") {
         }
     }
 }
+
+TEST_CASE("leaving while a chain of jump hosts is still being built ends at once") {
+    const Fd listener = silent_listener(2304);
+    Connection second = lab::inner().connection();
+    second.address = "127.0.0.1";
+    second.port = 2304;  // reached through the first, and then silent
+    Connection target = lab::plain().connection();
+    target.jumps = {lab::bastion().connection(), second};
+    const Nanos before = boot_now();
+    const auto reply = make_ssh(target)->perform(Exec{.argv = {"true"}}, before + 500ms, {});
+    CHECK(boot_now() - before < 10s);  // the login of the jump host alone may take 30 s
+    REQUIRE(!reply);
+    CHECK(reply.error().code == Code::unreachable);
+    CHECK(reply.error().effect == Effect::none);
+}
