@@ -140,7 +140,7 @@ CommandRunner Fleet::command_runner(const std::map<std::string, PlannedHost>& ho
             kept = place;
         }
         const std::lock_guard lock(kept->mutex);
-        return kept->carrier->perform(question.exec, deadline, stop);
+        return kept->carrier->perform(question.exec, deadline, std::move(stop));
     };
 }
 

@@ -263,7 +263,7 @@ void CatalogReader::jumps() {
             report_.error(codes::cycle, first.spot,
                           at == name ? "jump hosts lead back to " + ticked(name)
                                      : "more than " + std::to_string(most_jumps) + " jump hosts",
-                          path + (at == name ? " -> " + name : ""));
+                          at == name ? path.append(" -> ").append(name) : path);
             continue;
         }
         std::reverse(chain.begin(), chain.end());

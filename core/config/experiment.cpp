@@ -88,6 +88,7 @@ private:
 
 std::vector<std::string> keys_of(const std::map<std::string, Spot>& names) {
     std::vector<std::string> keys;
+    keys.reserve(names.size());
     for (const auto& [name, spot] : names) { keys.push_back(name); }
     return keys;
 }

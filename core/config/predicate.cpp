@@ -75,6 +75,7 @@ private:
         }
         if (word.text.empty()) { return wrong(word, ticked(key_) + " does not name a metric"); }
         std::vector<std::string> names;
+        names.reserve(std::size(metrics));
         for (const Metric& one : metrics) { names.emplace_back(one.name); }
         return wrong(word, "unknown metric " + ticked(word.text),
                      report_.did_you_mean(word.text, names, "it is one of " + one_of(names)));

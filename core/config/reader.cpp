@@ -12,8 +12,9 @@ namespace drill {
 namespace {
 
 constexpr std::size_t longest_name = 64;
-constexpr std::size_t longest_address = 253;     // of a name in the DNS
-constexpr std::size_t longest_text = 64 * 1024;  // one value; a body for a probe is far smaller
+constexpr std::size_t longest_address = 253;  // of a name in the DNS
+constexpr std::size_t longest_text =
+    std::size_t{64} * 1024;  // one value; a body for a probe is far smaller
 
 bool all_digits(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(),
