@@ -182,6 +182,7 @@ void ChangeRun::applied(TurnWriter& turn, const Answered& answered) {
     apply_sent_ = answered.sent;
     apply_answered_ = answered.received;
     renewed_at_ = answered.sent;
+    period_ = lease_->ttl;
     if (!answered.reply) {
         const Error& error = answered.reply.error();
         if (error.effect == Effect::none) {
@@ -354,7 +355,7 @@ void ChangeRun::renew(TurnWriter& turn) {
     const Nanos ttl = std::min(ttl_, whole_seconds(last_end() - now));
     ask_at_ = now + ttl_ / 3;
     turn.wake_at(*ask_at_);
-    if (ttl < 2 * whole_second || now + ttl <= lease_->until - 2 * whole_second) { return; }
+    if (ttl < 2 * whole_second || now + ttl < renewed_at_ + period_ + whole_second) { return; }
     Result<Change> change = kind_->compose(request(ttl));
     Envelope order = call(Phase::renew);
     order.ttl = ttl;
@@ -362,11 +363,11 @@ void ChangeRun::renew(TurnWriter& turn) {
     order.undo = lease_->change.undo;
     ask_at_.reset();
     order_phase_ = Phase::renew;
-    order_ = turn.send(lease_->connection, std::move(order),
-                       std::min(order_timeout, std::max(whole_second, lease_->until - now)),
-                       Urgency::change);
+    const Nanos timeout = std::min(order_timeout, std::max(whole_second, lease_->until - now));
+    order_ = turn.send(lease_->connection, std::move(order), timeout, Urgency::change);
     // Until the answer is here either deadline may hold; the later one is what can be promised.
-    lease_->until = now + order_timeout + ttl + whole_second;
+    asked_period_ = ttl;
+    lease_->until = now + timeout + ttl + whole_second;
     turn.keep(*lease_);
 }
 
@@ -385,7 +386,8 @@ void ChangeRun::renewed(TurnWriter& turn, const Answered& answered) {
         return;
     }
     renewed_at_ = answered.sent;
-    lease_->until = answered.received + ttl_ + whole_second;
+    period_ = asked_period_;
+    lease_->until = answered.received + period_ + whole_second;
     turn.keep(*lease_);
     turn.wake_at(*ask_at_);
 }
@@ -445,7 +447,7 @@ void ChangeRun::tick(TurnWriter& turn) {
     }
     if (stage_ != Stage::seeking && stage_ != Stage::held) { return; }
     const bool renewing = lease_->change.ending != Ending::instant && !step_.cuts_control;
-    if (renewing && now >= renewed_at_ + lease_->ttl && stage_ == Stage::held) {
+    if (renewing && now >= renewed_at_ + period_ && stage_ == Stage::held) {
         fail_with(turn, Failure::lost,
                   "no renewal was answered for " + show_duration(now - renewed_at_) +
                       "; the lease ends by itself");
@@ -465,7 +467,7 @@ void ChangeRun::tick(TurnWriter& turn) {
         if (when) { turn.wake_at(*when); }
     }
     if (stage_ == Stage::held && now < *hold_ends_) { turn.wake_at(*hold_ends_); }
-    if (renewing && stage_ == Stage::held) { turn.wake_at(renewed_at_ + lease_->ttl); }
+    if (renewing && stage_ == Stage::held) { turn.wake_at(renewed_at_ + period_); }
 }
 
 void ChangeRun::end(TurnWriter& turn) {

@@ -122,7 +122,9 @@ private:
     std::optional<Nanos> check_at_;
 
     std::optional<Nanos> apply_sent_, apply_answered_, bite_at_, hold_ends_, bite_by_, check_by_;
-    Nanos renewed_at_{0};  ///< when the last successful apply or renewal was sent
+    Nanos renewed_at_{0};    ///< when the last successful apply or renewal was sent
+    Nanos period_{0};        ///< the time that it asked for
+    Nanos asked_period_{0};  ///< the time that the renewal under way asks for
     std::optional<Nanos> proven_until_;
     bool unsure_{false};  ///< the last read-back was unclear, asked again at ask_at_
     bool never_sent_{false};

@@ -16,7 +16,7 @@ Release::Release(Lease lease, Nanos give_up_at)
     : lease_(std::move(lease)),
       give_up_at_(give_up_at),
       apply_unknown_(lease_.state == LeaseState::intended ||
-                     lease_.state == LeaseState::releasing) {}
+                     lease_.state == LeaseState::releasing || lease_.state == LeaseState::stuck) {}
 
 void Release::begin(TurnWriter& turn) {
     lease_.state = LeaseState::releasing;
