@@ -271,9 +271,12 @@ void ChangeRun::presence(TurnWriter& turn, const Answered& answered) {
     // held: presence is checked before each renewal
     if (found == Presence::altered || found == Presence::absent) {
         if (lease_->change.ending == Ending::instant) { return; }
-        fail_with(turn, Failure::altered,
-                  "ended by others at " + clock_time(turn.now().wall) +
-                      (said.empty() ? "" : ": " + said));
+        fail_with(
+            turn, Failure::altered,
+            "ended by others at " + clock_time(turn.now().wall) +
+                (!said.empty()               ? ": " + said
+                 : found == Presence::absent ? ": by its guard, the stop file or a person there"
+                                             : ""));
     } else if (found == Presence::unclear) {
         unsure_ = true;
         ask_at_ = turn.now().boot + std::min(ttl_ / 6, Nanos{std::chrono::seconds{2}});

@@ -366,7 +366,11 @@ void Conductor::end(TurnWriter& turn, Cause cause, std::string why) {
     cause_ = cause;
     why_ = std::move(why);
     stage_ = Stage::releasing;
-    turn.tell({.type = "run.ending", .message = "the run ends: everything is undone now"});
+    const bool in_force = std::any_of(changes_.begin(), changes_.end(),
+                                      [](const ChangeRun& change) { return change.has_lease(); });
+    turn.tell({.type = "run.ending",
+               .message = in_force ? "the run ends: everything is undone now"
+                                   : "the run ends; nothing was applied"});
     for (ChangeRun& change : changes_) { change.end(turn); }
 }
 
@@ -477,8 +481,10 @@ void Conductor::finish(TurnWriter& turn, Turn& out) {
         applied = applied || change.apply_sent().has_value();
         facts.dirty = facts.dirty || change.in_force();
         if (change.bite_at()) {
+            // From the apply on: what failed before the bite was proven failed by this fault, and a
+            // short outage may lie wholly in that time.
             facts.during.push_back(
-                {.from = *change.bite_at(),
+                {.from = *change.apply_sent(),
                  .to = change.proven_until().value_or(change.undo_sent().value_or(facts.now))});
         }
         facts.changes.push_back(std::move(one));

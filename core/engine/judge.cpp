@@ -177,7 +177,7 @@ Regained regained(const HypothesisSpec& hypothesis, const ProbeSpec& probe,
     for (std::size_t i = 0; i < faults.size(); ++i) {
         const std::optional<Nanos> from = counted_from(faults[i]);
         std::string claim = regain_claim(rule);
-        if (faults.size() > 1) { claim = faults[i].step + ": " + claim; }
+        if (faults.size() > 1) { claim.insert(0, faults[i].step + ": "); }
         if (!from) {
             out.final = false;
             out.outcomes.push_back({.probe = hypothesis.probe,

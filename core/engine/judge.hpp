@@ -26,7 +26,7 @@ struct RunFacts {
     std::vector<ChangeOutcome> changes;
     std::vector<HypothesisOutcome> baseline;
     std::vector<FaultSpan> faults;  ///< in order of `applied`
-    std::vector<Window> during;     ///< bite to undo sent, one per change that bit
+    std::vector<Window> during;  ///< apply sent to the last proof of presence, per change that bit
     Nanos began{0}, now{0};
     bool steps_done{false};    ///< every step was carried out to its end
     bool stopped{false};       ///< a person or signal ended it

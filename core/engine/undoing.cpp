@@ -17,7 +17,7 @@ Undoing::Undoing(std::vector<Lease> leases, std::string controller_boot, Nanos b
       budget_(budget),
       random_(seed) {}
 
-Turn Undoing::turn(const Instant& now, std::vector<News> news) {
+Turn Undoing::turn(const Instant& now, const std::vector<News>& news) {
     Turn out{};
     TurnWriter turn(now, out, next_order_, random_);
     if (!begun_) {

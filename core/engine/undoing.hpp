@@ -18,7 +18,7 @@ public:
     Undoing(std::vector<Lease> leases, std::string controller_boot, Nanos budget,
             std::uint64_t seed);
 
-    Turn turn(const Instant& now, std::vector<News> news);
+    Turn turn(const Instant& now, const std::vector<News>& news);
 
     [[nodiscard]] const std::deque<Release>& releases() const { return releases_; }
     /// Every lease is released.
