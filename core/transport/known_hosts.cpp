@@ -26,11 +26,11 @@ namespace {
 // A known_hosts of ten thousand hosts is about 1.5 MB.
 constexpr std::size_t most_bytes = std::size_t{4} << 20U;
 
+char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 std::string lower(std::string_view text) {
     std::string out(text);
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') { c = static_cast<char>(c - 'A' + 'a'); }
-    }
+    for (char& c : out) { c = lower(c); }
     return out;
 }
 
@@ -57,7 +57,7 @@ std::string encode_base64(std::string_view bytes) {
     return out;
 }
 
-/// Iterative, so that "****...*" stays linear times the text.
+/// `text` is in lower case. Iterative, so that "****...*" stays linear times the text.
 bool glob(std::string_view pattern, std::string_view text) {
     std::size_t p = 0;
     std::size_t t = 0;
@@ -67,7 +67,7 @@ bool glob(std::string_view pattern, std::string_view text) {
         if (p < pattern.size() && pattern[p] == '*') {
             star = p++;
             resume = t;
-        } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+        } else if (p < pattern.size() && (pattern[p] == '?' || lower(pattern[p]) == text[t])) {
             ++p;
             ++t;
         } else if (star != std::string_view::npos) {
@@ -111,7 +111,10 @@ std::vector<std::string_view> words(std::string_view line) {
     return out;
 }
 
-std::optional<KnownHost> parse_line(std::string_view line) {
+/// `name`: a line that does not cover it is left out before its key is looked at, which is what
+/// costs; a fan-out reads the file once for every host.
+std::optional<KnownHost> parse_line(std::string_view line,
+                                    std::optional<std::string_view> name = {}) {
     std::vector<std::string_view> word = words(line);
     KnownHost host;
     if (word.empty() || word[0].starts_with('#')) { return {}; }
@@ -125,7 +128,9 @@ std::optional<KnownHost> parse_line(std::string_view line) {
         }
         word.erase(word.begin());
     }
-    if (word.size() < 3 || !decode_base64(word[2])) { return {}; }
+    if (word.size() < 3 || (name && !covers(word[0], *name)) || !decode_base64(word[2])) {
+        return {};
+    }
     host.names = word[0];
     host.key = HostKey{.type = std::string(word[1]), .blob = std::string(word[2])};
     return host;
@@ -246,11 +251,13 @@ std::string known_name(std::string_view address, std::uint16_t port) {
 bool covers(std::string_view names, std::string_view name) {
     if (names.starts_with('|')) { return hashed_match(names, name); }
     bool found = false;
-    for (const std::string& written : split(names, ',')) {
-        const std::string pattern = lower(written);
+    for (std::size_t at = 0; at <= names.size();) {
+        const std::size_t end = std::min(names.find(',', at), names.size());
+        const std::string_view pattern = names.substr(at, end - at);
+        at = end + 1;
         if (pattern.starts_with('!')) {
             // A negated match wins over every other pattern of the line.
-            if (glob(std::string_view(pattern).substr(1), name)) { return false; }
+            if (glob(pattern.substr(1), name)) { return false; }
         } else if (!pattern.empty() && glob(pattern, name)) {
             found = true;
         }
@@ -258,12 +265,16 @@ bool covers(std::string_view names, std::string_view name) {
     return found;
 }
 
-std::vector<KnownHost> parse_known_hosts(std::string_view text) {
+std::vector<KnownHost> parse_known_hosts(std::string_view text,
+                                         std::optional<std::string_view> name) {
     std::vector<KnownHost> known;
     std::size_t number = 0;
-    for (const std::string& line : split(text, '\n')) {
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        const std::string_view line = text.substr(at, end - at);
+        at = end + 1;
         ++number;
-        if (auto host = parse_line(trim(line))) {
+        if (auto host = parse_line(trim(line), name)) {
             host->line = number;
             known.push_back(std::move(*host));
         }
@@ -271,14 +282,15 @@ std::vector<KnownHost> parse_known_hosts(std::string_view text) {
     return known;
 }
 
-Result<std::vector<KnownHost>> read_known_hosts(const std::string& file) {
+Result<std::vector<KnownHost>> read_known_hosts(const std::string& file,
+                                                std::optional<std::string_view> name) {
     if (file.empty()) { return std::vector<KnownHost>{}; }
     DRILL_TRY(const std::string text, read_file(file));
-    return parse_known_hosts(text);
+    return parse_known_hosts(text, name);
 }
 
 KeyJudgement judge_key(const std::vector<KnownHost>& known, std::string_view name,
-                    const HostKey& key) {
+                       const HostKey& key) {
     KeyJudgement judgement;
     const auto blob = decode_base64(key.blob);
     bool same = false;
@@ -342,21 +354,20 @@ Error untrusted(const Connection& connection, const HostKey& key, const KeyJudge
                    connection.known_hosts + " has " + recorded +
                    "; the host was installed anew, the address belongs to another host now, or"
                    " somebody is in between. Find out which, then: drill trust " +
-                   connection.host;
+                   connection.host + " --replace";
             break;
         case Trust::revoked:
             text = "the host key of " + who + " is marked @revoked in " + connection.known_hosts +
                    ": " + seen +
                    "; a revoked key may be in the hands of others. Give the host a"
                    " new key, then: drill trust " +
-                   connection.host;
+                   connection.host + " --replace";
             break;
         case Trust::authority_only:
             text = "for " + who + " only a @cert-authority is recorded in " +
                    connection.known_hosts +
-                   "; certificates need the openssh transport, which a"
-                   " later version brings. It showed " +
-                   seen + "; to trust this key itself: drill trust " + connection.host;
+                   ", and this drill cannot check certificates. It showed " + seen +
+                   ". To trust this key itself: drill trust " + connection.host;
             break;
     }
     return fail(Code::host_key, text, Effect::none);

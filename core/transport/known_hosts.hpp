@@ -7,6 +7,7 @@
 #include "model/host.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,16 +56,19 @@ struct KnownHost {
 [[nodiscard]] bool covers(std::string_view names, std::string_view name);
 
 /// Lines that cannot be read are left out, as OpenSSH does; a marker that is not known too.
-[[nodiscard]] std::vector<KnownHost> parse_known_hosts(std::string_view text);
+/// With `name` (from known_name) only the lines that cover it, markers and negations as ever.
+[[nodiscard]] std::vector<KnownHost> parse_known_hosts(std::string_view text,
+                                                       std::optional<std::string_view> name = {});
 /// A missing file is an empty list; larger than 4 MiB or unreadable is Code::invalid.
-[[nodiscard]] Result<std::vector<KnownHost>> read_known_hosts(const std::string& file);
+[[nodiscard]] Result<std::vector<KnownHost>> read_known_hosts(
+    const std::string& file, std::optional<std::string_view> name = {});
 
 struct KeyJudgement {
     Trust trust{Trust::unknown};
     std::vector<std::string> recorded;  ///< fingerprints recorded for the name, same type first
 };
 [[nodiscard]] KeyJudgement judge_key(const std::vector<KnownHost>& known, std::string_view name,
-                                  const HostKey& key);
+                                     const HostKey& key);
 /// Key types recorded for the name (no revoked, no authority), in file order: what to ask the
 /// server for first, as a host known by its RSA key alone must not look changed.
 [[nodiscard]] std::vector<std::string> recorded_types(const std::vector<KnownHost>& known,

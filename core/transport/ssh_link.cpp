@@ -179,9 +179,9 @@ Status SshLink::prepare(Fd socket) {
     if (::fstat(socket.get(), &info) != 0) { return fail(Code::internal, "no socket"); }
     socket_inode_ = info.st_ino;
     socket_ = socket.release();
-    DRILL_TRY(const auto known, read_known_hosts(connection_.known_hosts));
-    const std::string order =
-        host_key_order(recorded_types(known, known_name(connection_.address, connection_.port)));
+    const std::string known_as = known_name(connection_.address, connection_.port);
+    DRILL_TRY(known_, read_known_hosts(connection_.known_hosts, known_as));
+    const std::string order = host_key_order(recorded_types(known_, known_as));
     // The host's name is ours to know: libssh would split it at '@' and look it up in known_hosts.
     const bool set =
         ssh_options_set(session_, SSH_OPTIONS_HOST, "target") == SSH_OK &&
@@ -227,9 +227,8 @@ Status SshLink::take_key() {
 }
 
 Status SshLink::judge() const {
-    DRILL_TRY(const auto known, read_known_hosts(connection_.known_hosts));
     const KeyJudgement judgement =
-        judge_key(known, known_name(connection_.address, connection_.port), key_);
+        judge_key(known_, known_name(connection_.address, connection_.port), key_);
     if (judgement.trust == Trust::trusted) { return ok(); }
     // A lease outlives its catalog and known_hosts; the key that it was made with is as good.
     if (judgement.trust == Trust::unknown && judgement.recorded.empty() &&

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace drill {
 
@@ -60,7 +61,8 @@ private:
     ssh_channel probe_{nullptr};  // never opened: polling it makes libssh handle packets
     int socket_{-1};              // what libssh was given, see end_socket
     std::uint64_t socket_inode_{0};
-    bool begun_{false};  // libssh has taken the socket
+    bool begun_{false};             // libssh has taken the socket
+    std::vector<KnownHost> known_;  ///< what known_hosts said of this host when we began
     HostKey key_;
 };
 

@@ -140,6 +140,15 @@ TEST_CASE("names hashed by ssh-keygen are found, and its fingerprint is ours") {
     CHECK(run({"ssh-keygen", "-lf", id + ".pub"}).out.find(fingerprint(key)) != std::string::npos);
 }
 
+TEST_CASE("reading for one name keeps exactly the lines that cover it, in any mark or case") {
+    const std::string text = line("app-2", key_a) + line("@revoked *", key_b) +
+                             line("APP-?,!app-2", key_a) + line("*,!app-1", key_rsa) +
+                             line("@cert-authority x,app-1", key_rsa) + line("app-1", key_a);
+    std::vector<std::size_t> lines;
+    for (const KnownHost& host : parse_known_hosts(text, "app-1")) { lines.push_back(host.line); }
+    CHECK(lines == std::vector<std::size_t>{2, 3, 5, 6});
+}
+
 TEST_CASE("recorded types keep the order of the file and leave marked lines out") {
     const auto known = parse_known_hosts(line("@revoked h", key_a) + line("h", key_rsa) +
                                          line("h", key_b) + line("x", key_a));
