@@ -29,6 +29,7 @@ struct Lane {
     std::unique_ptr<Carrier> carrier;
     std::optional<Connection> connection;  // what the carrier was made for
     bool busy{false};
+    std::uint64_t ready_since{0};  // counts lanes that became ready: the first of them goes first
     Urgency running{Urgency::question};
     std::stop_source stop;
 
@@ -83,6 +84,7 @@ private:
     void work();
     void keep();
     Lane* pick();
+    void make_ready(Lane& lane);
     void carry_out(Lane& lane, Order order, std::unique_lock<std::mutex>& lock);
     Result<Reply> perform(Lane& lane, const Order& order, const std::stop_token& stop);
     void grow();
@@ -98,7 +100,8 @@ private:
     std::vector<std::thread> workers_;
     std::size_t idle_{0};
     std::size_t ready_{0};  // lanes with orders that nobody works on
-    std::size_t turn_{0};
+    std::uint64_t ready_count_{0};
+    Nanos look_at_{0};  // when the keeper looks at the deadlines next
     bool ending_{false};
     std::thread keeper_;
 };
@@ -122,8 +125,10 @@ void Lanes::Inside::grow() {
 }
 
 void Lanes::Inside::submit(Order order) {
+    bool sooner = false;
     {
         const std::lock_guard lock(mutex_);
+        sooner = order.deadline < look_at_;
         Lane& lane = lanes_[order.to.host];
         const bool was_ready = !lane.busy && !lane.queue.empty();
         if (order.urgency == Urgency::undo) {
@@ -138,24 +143,29 @@ void Lanes::Inside::submit(Order order) {
         } else {
             lane.queue.push_back(std::move(order));
         }
-        if (!lane.busy && !was_ready) { ++ready_; }
+        if (!lane.busy && !was_ready) { make_ready(lane); }
         grow();
     }
     work_.notify_one();
-    queued_.notify_one();
+    if (sooner) { queued_.notify_one(); }
 }
 
-/// A lane that has orders and no worker: one with an undo if there is one, else in turn.
+void Lanes::Inside::make_ready(Lane& lane) {
+    ++ready_;
+    lane.ready_since = ready_count_++;
+}
+
+/// A lane that has orders and no worker: one with an undo if there is one; among equals the one
+/// that has waited longest.
 Lane* Lanes::Inside::pick() {
     if (ready_ == 0) { return nullptr; }
     Lane* first = nullptr;
-    const std::size_t begin = lanes_.empty() ? 0 : turn_++ % lanes_.size();
-    auto at = std::next(lanes_.begin(), static_cast<std::ptrdiff_t>(begin));
-    for (std::size_t i = 0; i < lanes_.size(); ++i) {
-        Lane& lane = at->second;
-        if (!lane.busy && lane.urgent()) { return &lane; }
-        if (!lane.busy && !lane.queue.empty() && first == nullptr) { first = &lane; }
-        if (++at == lanes_.end()) { at = lanes_.begin(); }
+    for (auto& [host, lane] : lanes_) {
+        if (lane.busy || lane.queue.empty()) { continue; }
+        const bool before =
+            first == nullptr || (lane.urgent() && !first->urgent()) ||
+            (lane.urgent() == first->urgent() && lane.ready_since < first->ready_since);
+        if (before) { first = &lane; }
     }
     return first;
 }
@@ -179,7 +189,7 @@ void Lanes::Inside::work() {
         --ready_;
         carry_out(*lane, std::move(order), lock);
         lane->busy = false;
-        if (!lane->queue.empty()) { ++ready_; }
+        if (!lane->queue.empty()) { make_ready(*lane); }
     }
 }
 
@@ -246,6 +256,7 @@ void Lanes::Inside::keep() {
             lock.lock();
             continue;
         }
+        look_at_ = next;
         queued_.wait_for(lock, next - now);
     }
 }

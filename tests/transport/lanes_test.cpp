@@ -136,6 +136,19 @@ TEST_CASE("orders of one host are carried out in their order") {
     CHECK(bench.stage.made["a"] == 1);
 }
 
+TEST_CASE("among undos of several hosts the one that has waited longest goes first") {
+    Bench bench(1);
+    bench.stage.hold("busy");
+    bench.send("a", "busy");
+    bench.stage.until_begun("a busy");
+    bench.send("b", "change");
+    for (const char* host : {"m", "c", "z", "d"}) { bench.send(host, "undo", Urgency::undo); }
+    bench.stage.release("busy");
+    bench.answers(6);
+    CHECK(bench.stage.begun ==
+          std::vector<std::string>{"a busy", "m undo", "c undo", "z undo", "d undo", "b change"});
+}
+
 TEST_CASE("an undo goes before everything else in its lane, after earlier undos") {
     Bench bench;
     bench.stage.hold("first");
