@@ -95,10 +95,11 @@ RunnerReport run(const Director& director, const RunnerParts& parts) {
                 backlog.forget_intents();
             }
         }
+        // Before anything is shown: a terminal that stands still must not keep an undo back.
+        for (Order& order : turn.orders) { parts.transport.submit(std::move(order)); }
         if (parts.show) {
             for (const Event& event : shown) { parts.show(event); }
         }
-        for (Order& order : turn.orders) { parts.transport.submit(std::move(order)); }
         if (parts.sampler != nullptr && turn.start_probes) { parts.sampler->start(parts.mailbox); }
         if (parts.sampler != nullptr && turn.stop_probes) { parts.sampler->stop(); }
         if (turn.finished) { break; }
