@@ -1,4 +1,5 @@
 // The engine against a simulated fleet: crash sweeps, enumerated, and seeds.
+#include "faults/kinds.hpp"
 #include "sim/simulation.hpp"
 
 #include <doctest/doctest.h>
@@ -51,7 +52,7 @@ void sweep(std::size_t hosts, const std::string& kind, std::size_t stride,
 }  // namespace
 
 TEST_CASE("in calm weather every kind passes and leaves nothing") {
-    for (const Kind* kind : sim_kinds()) {
+    for (const Kind* kind : every_kind()) {
         for (const std::size_t hosts : {1U, 3U, 10U}) {
             const SimResult result =
                 simulate({.seed = 5, .hosts = hosts, .kinds = {std::string(kind->name)}});
@@ -72,6 +73,15 @@ TEST_CASE("the controller dies at every boundary, and undo at every one of its o
         sweep(10, std::string(kind->name), 7, 13, runs);
     }
     std::printf("crash sweep: %zu runs\n", runs);
+}
+
+TEST_CASE("the same for every shipped kind") {
+    std::size_t runs = 0;
+    for (const Kind* kind : fault_kinds()) {
+        sweep(1, std::string(kind->name), 1, 1, runs);
+        sweep(3, std::string(kind->name), 1, 1, runs);
+    }
+    std::printf("crash sweep of shipped kinds: %zu runs\n", runs);
 }
 
 TEST_CASE("seeds: lost, late, doubled messages, reboots, full disks, a dying controller") {

@@ -5,6 +5,8 @@
 #include "engine/conductor.hpp"
 #include "engine/runner.hpp"
 #include "engine/undoing.hpp"
+#include "faults/kinds.hpp"
+#include "support/real_kinds.hpp"
 
 #include <algorithm>
 #include <array>
@@ -18,7 +20,7 @@ constexpr Nanos s(std::int64_t n) { return std::chrono::seconds{n}; }
 // The last read-back before an undo is at most this old (core/engine/change_run.cpp).
 constexpr Nanos presence_age = s(2);
 
-// The world takes commands as opaque, so three kinds stand for all: by how they end.
+// The world takes commands as opaque: three small kinds stand for the ways to end.
 Result<Change> compose(const ChangeRequest& request, Ending ending) {
     Change change{};
     change.apply = {{.argv = {"apply", request.lease}, .input = ""}};
@@ -93,7 +95,7 @@ Plan make_plan(const SimOptions& options, Random& random) {
     if (kinds.empty()) {
         const std::size_t count = 1 + random.below(3);
         for (std::size_t i = 0; i < count; ++i) {
-            kinds.emplace_back(all_kinds[random.below(3)]->name);
+            kinds.emplace_back(every_kind()[random.below(every_kind().size())]->name);
         }
     }
     for (std::size_t i = 0; i < kinds.size(); ++i) {
@@ -109,6 +111,7 @@ Plan make_plan(const SimOptions& options, Random& random) {
             step.changes.push_back(
                 {.host = "h" + std::to_string(h), .says = "changes it", .peers = {}, .change = {}});
         }
+        fill_in(step);
         plan.steps.push_back(std::move(step));
     }
     for (std::size_t h = 0; h < options.hosts; ++h) {
@@ -149,7 +152,8 @@ struct Check {
     void over_without_help(Nanos now) const {
         for (const SeenEffect& effect : world.effects()) {
             // A watcher whose guard somebody killed has lost its dead man; an open lease says so.
-            if (effect.guard_killed && effect.kind == "sim-watcher" && !effect.ended) {
+            const Kind* kind = find_kind(every_kind(), effect.kind);
+            if (effect.guard_killed && kind->ending == Ending::watcher && !effect.ended) {
                 const auto lease = ledger.leases.find(effect.lease);
                 hold(lease != ledger.leases.end() && is_open(lease->second.state),
                      "a fault without a guard is open, and no lease says so");
@@ -182,16 +186,25 @@ std::string drawn_reason(Random& random) { return random.chance(500) ? "SIGINT" 
 
 Kinds sim_kinds() { return all_kinds; }
 
+Kinds every_kind() {
+    static const std::vector<const Kind*> table = [] {
+        std::vector<const Kind*> all(all_kinds.begin(), all_kinds.end());
+        all.insert(all.end(), fault_kinds().begin(), fault_kinds().end());
+        return all;
+    }();
+    return table;
+}
+
 SimResult simulate(const SimOptions& options) {
     SimResult result{};
     Random random(options.seed * 2 + 1);
-    World world(options.seed, sim_kinds(), options.weather);
+    World world(options.seed, every_kind(), options.weather);
     world.tracing = options.tracing;
     MemoryLedger ledger(world, options.seed + 7, options.weather.ledger_fails);
     const Plan plan = make_plan(options, random);
     ConductorInput input{};
     input.plan = plan;
-    input.kinds = sim_kinds();
+    input.kinds = every_kind();
     input.frame.run = "run1";
     input.frame.number = 1;
     input.frame.by = "sim";
@@ -279,7 +292,9 @@ SimResult simulate(const SimOptions& options) {
                        .ledger = ledger,
                        .sampler = nullptr,
                        .show = show});
-        } catch (const SimulatedCrash&) { world.trace.emplace_back("undo dies"); }
+        } catch (const SimulatedCrash&) {
+            if (options.tracing) { world.trace.emplace_back("undo dies"); }
+        }
         result.undo_crossings.push_back(world.crossing.count);
         world.controller_died();
         check.effects_are_leases();

@@ -41,5 +41,7 @@ struct SimResult {
 
 /// Kinds of the simulation: one for each way to end.
 [[nodiscard]] Kinds sim_kinds();
+/// Those and the shipped ones, which compose their changes from canned answers.
+[[nodiscard]] Kinds every_kind();
 
 }  // namespace drill::sim
