@@ -55,7 +55,7 @@ struct Flight {
     Nanos left{0};           ///< when the call that sent it returned
     Nanos longest_stall{0};  ///< of the loop while it was under way
     Nanos deadline{0};
-    std::shared_ptr<CommandJob> job;  ///< shared with a worker of the pool
+    std::shared_ptr<PooledQuestion> pooled;  ///< shared with a worker of the pool
 };
 
 struct Schedule {
@@ -239,16 +239,16 @@ private:
         const PlannedProbe& probe = probes_[flight.probe];
         flight.deadline = flight.sent + probe.timeout;
         if (const auto* command = std::get_if<CommandQuestion>(&probe.question)) {
-            flight.job = std::make_shared<CommandJob>();
-            flight.job->token = token;
-            flight.job->question = *command;
-            flight.job->timeout = probe.timeout;
+            flight.pooled = std::make_shared<PooledQuestion>();
+            flight.pooled->token = token;
+            flight.pooled->question = *command;
+            flight.pooled->timeout = probe.timeout;
         }
         deadlines_.emplace(flight.deadline, token);
         ++schedules_[flight.probe].in_flight;
         const auto placed = flights_.emplace(token, std::move(flight)).first;
-        if (placed->second.job) {
-            commands_->submit(placed->second.job);
+        if (placed->second.pooled) {
+            commands_->submit(placed->second.pooled);
         } else if (const auto* http = std::get_if<HttpQuestion>(&probe.question)) {
             http_.begin(token, *http, probe.timeout + curl_grace, ends_);
         } else if (const auto* tcp = std::get_if<TcpQuestion>(&probe.question)) {
@@ -277,7 +277,7 @@ private:
         const auto found = flights_.find(done.token);
         if (found == flights_.end()) { return; }  // given up before
         Flight flight = take(found);
-        if (flight.job) { flight.sent = Nanos{flight.job->started.load()}; }
+        if (flight.pooled) { flight.sent = Nanos{flight.pooled->started.load()}; }
         const Nanos timeout = probes_[flight.probe].timeout;
         const Nanos over = done.received - (flight.sent + timeout);
         if (done.answer.asked && (done.answer.timed_out || over > Nanos{0})) {
@@ -299,14 +299,14 @@ private:
         Answer answer;
         answer.asked = true;
         answer.timed_out = true;
-        if (CommandJob* job = found->second.job.get()) {
-            const Nanos started{job->started.load()};
+        if (PooledQuestion* pooled = found->second.pooled.get()) {
+            const Nanos started{pooled->started.load()};
             if (started > Nanos{0} && started + timeout > now) {  // it waited for a worker first
                 found->second.deadline = started + timeout;
                 deadlines_.emplace(found->second.deadline, token);
                 return;
             }
-            job->dropped = true;
+            pooled->dropped = true;
             found->second.sent = std::max(found->second.sent, started);
             if (started == Nanos{0}) { answer = unknown_because("no free slot in time"); }
         }
@@ -321,7 +321,7 @@ private:
     /// A time-out speaks against the target only if it had half of the time to answer. `asked`:
     /// how long after its begin the request left; slow because of the way, or of our loop?
     static bool was_unfair(const Flight& flight, Nanos asked, Nanos timeout) {
-        if (flight.job) { return false; }
+        if (flight.pooled) { return false; }
         if (flight.left - flight.sent > timeout / 2) { return true; }
         return asked > timeout / 2 && flight.longest_stall * turns_to_ask > timeout / 2;
     }

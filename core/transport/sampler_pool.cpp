@@ -49,10 +49,10 @@ CommandPool::~CommandPool() {
     for (std::jthread& thread : threads_) { thread.request_stop(); }
 }
 
-void CommandPool::submit(std::shared_ptr<CommandJob> job) {
+void CommandPool::submit(std::shared_ptr<PooledQuestion> pooled) {
     {
         const std::lock_guard lock(mutex_);
-        queue_.push_back(std::move(job));
+        queue_.push_back(std::move(pooled));
     }
     changed_.notify_one();
 }
@@ -66,16 +66,16 @@ void CommandPool::collect(Ends& ends) {
 
 void CommandPool::work(const std::stop_token& stop) {
     while (true) {
-        std::shared_ptr<CommandJob> job;
+        std::shared_ptr<PooledQuestion> pooled;
         {
             std::unique_lock lock(mutex_);
             if (!changed_.wait(lock, stop, [this] { return !queue_.empty(); })) { return; }
-            job = std::move(queue_.front());
+            pooled = std::move(queue_.front());
             queue_.pop_front();
         }
         if (stop.stop_requested()) { return; }
-        if (job->dropped) { continue; }
-        Done done = run(*job, stop);
+        if (pooled->dropped) { continue; }
+        Done done = run(*pooled, stop);
         {
             const std::lock_guard lock(mutex_);
             ends_.push_back(std::move(done));
@@ -84,13 +84,13 @@ void CommandPool::work(const std::stop_token& stop) {
     }
 }
 
-Done CommandPool::run(CommandJob& job, const std::stop_token& stop) {
+Done CommandPool::run(PooledQuestion& pooled, const std::stop_token& stop) {
     Done done;
-    done.token = job.token;
+    done.token = pooled.token;
     const Nanos sent = clock_.now().boot;
-    job.started = sent.count();
+    pooled.started = sent.count();
     try {
-        done.answer = answer_of(runner_(job.question, sent + job.timeout, stop));
+        done.answer = answer_of(runner_(pooled.question, sent + pooled.timeout, stop));
     } catch (...) {  // out of memory or of threads: nothing may leave a thread
         done.answer = Answer{};
         done.answer.problem = "this machine could not run it";

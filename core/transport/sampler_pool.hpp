@@ -18,7 +18,7 @@
 namespace drill::sampling {
 
 /// A command in the pool. Shared: the loop may give it up while a worker still runs it.
-struct CommandJob {
+struct PooledQuestion {
     std::uint64_t token{0};
     CommandQuestion question;
     Nanos timeout{0};
@@ -34,21 +34,21 @@ public:
     CommandPool& operator=(const CommandPool&) = delete;
     ~CommandPool();
 
-    void submit(std::shared_ptr<CommandJob> job);
+    void submit(std::shared_ptr<PooledQuestion> pooled);
     /// Readable when collect() has something.
     [[nodiscard]] int event() const noexcept { return event_.get(); }
     void collect(Ends& ends);
 
 private:
     void work(const std::stop_token& stop);
-    [[nodiscard]] Done run(CommandJob& job, const std::stop_token& stop);
+    [[nodiscard]] Done run(PooledQuestion& pooled, const std::stop_token& stop);
 
     CommandRunner runner_;
     Clock& clock_;
     Fd event_;
     std::mutex mutex_;
     std::condition_variable_any changed_;
-    std::deque<std::shared_ptr<CommandJob>> queue_;
+    std::deque<std::shared_ptr<PooledQuestion>> queue_;
     Ends ends_;
     std::vector<std::jthread> threads_;  // last: they use everything above
 };
