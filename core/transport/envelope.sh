@@ -7,6 +7,8 @@
 # guard runs once it is armed must not fork; a state that matters is read from a file that was
 # written whole before the first apply command, and is later only overwritten in place (1<>),
 # which needs no free block. Next: envelope.hpp for the protocol, envelope.md for the reasons.
+# Longer than 600 lines because the blocks share a dozen functions and are read as one program; only
+# the blocks of its phase travel to a target.
 # shellcheck shell=sh disable=SC2034,SC2154,SC2086,SC2317,SC2094,SC2015
 
 #= all guard
