@@ -451,9 +451,12 @@ void ChangeRun::tick(TurnWriter& turn) {
     if (stage_ != Stage::seeking && stage_ != Stage::held) { return; }
     const bool renewing = lease_->change.ending != Ending::instant && !step_.cuts_control;
     if (renewing && now >= renewed_at_ + period_ && stage_ == Stage::held) {
+        const bool at_limit = last_end() - now < 2 * whole_second;  // renew() asked for no more
         fail_with(turn, Failure::lost,
-                  "no renewal was answered for " + show_duration(now - renewed_at_) +
-                      "; the lease ends by itself");
+                  at_limit ? "limit.longest was over before the hold of " +
+                                 show_duration(step_.hold) + ": it needs some seconds more"
+                           : "no renewal was answered for " + show_duration(now - renewed_at_) +
+                                 "; the lease ends by itself");
         return;
     }
     if (check_at_ && now >= *check_at_ && !check_order_) { ask_check(turn); }

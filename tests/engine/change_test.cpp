@@ -148,6 +148,16 @@ TEST_CASE("no renewal reaches past the longest time, and the last period is shor
     }
 }
 
+TEST_CASE("a hold that the longest time leaves no room for is INVALID, and says so") {
+    Hand hand(one("watched", 60s));
+    hand.hold();
+    hand.keep(70s);
+    finish(hand);
+    CHECK(hand.outcome().verdict == Verdict::invalid);
+    CHECK(hand.reasons().find("limit.longest was over") != std::string::npos);
+    CHECK(hand.reasons().find("others") == std::string::npos);
+}
+
 TEST_CASE("an apply never asks for more than the longest time") {
     Plan plan = one("watched", 5s);
     plan.longest = 7500ms;
