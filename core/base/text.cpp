@@ -162,6 +162,10 @@ std::string show_duration(Nanos span) {
     if (ns < 1'000) { return print("%lld ns", static_cast<long long>(ns)); }
     if (ns < 999'500) { return print("%.3g us", value / 1e3); }
     if (ns < 999'500'000) { return print("%.3g ms", value / 1e6); }
+    // A whole number of seconds was set by somebody; zeros behind it would claim a measurement.
+    if (ns % 1'000'000'000 == 0 && ns < 60'000'000'000) {
+        return print("%lld s", static_cast<long long>(ns / 1'000'000'000));
+    }
     if (ns < 9'995'000'000) { return print("%.2f s", value / 1e9); }
     if (ns < 59'950'000'000) { return print("%.1f s", value / 1e9); }
     const long long seconds = ns / 1'000'000'000 + (ns % 1'000'000'000 >= 500'000'000 ? 1 : 0);
@@ -344,6 +348,22 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
         }
     }
     return best;
+}
+
+std::string about(std::string_view subject, std::string_view text) {
+    const auto part_of_name = [](char c) {
+        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+               c == '_' || c == '.';
+    };
+    for (std::size_t at = text.find(subject); at != std::string_view::npos && !subject.empty();
+         at = text.find(subject, at + 1)) {
+        const std::size_t end = at + subject.size();
+        if ((at == 0 || !part_of_name(text[at - 1])) &&
+            (end == text.size() || !part_of_name(text[end]))) {
+            return std::string(text);
+        }
+    }
+    return std::string(subject) + ": " + std::string(text);
 }
 
 std::size_t width(std::string_view text) {

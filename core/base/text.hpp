@@ -18,7 +18,7 @@ namespace drill {
 [[nodiscard]] std::optional<Nanos> parse_duration(std::string_view text);
 /// Shortest exact form for canonical files: "1m30s", "250ms", "0s".
 [[nodiscard]] std::string format_duration(Nanos span);
-/// For people: three significant places at most: "3.52 s", "12 ms", "2 m 05 s".
+/// For people: three significant places at most: "3.52 s", "12 ms", "2 m 05 s", "10 s".
 [[nodiscard]] std::string show_duration(Nanos span);
 /// "50%" or "12.5 %" to parts per million (500000); empty on anything else and outside 0..100 %.
 [[nodiscard]] std::optional<int> parse_percent(std::string_view text);
@@ -49,6 +49,9 @@ enum class Lines : unsigned char { keep, one };
 /// length away; empty when none is near.
 [[nodiscard]] std::optional<std::string> nearest(std::string_view word,
                                                  std::span<const std::string> candidates);
+
+/// "app-1: the disk is full"; the text alone where it names its subject already.
+[[nodiscard]] std::string about(std::string_view subject, std::string_view text);
 
 /// Code points of valid UTF-8 (each is counted one wide).
 [[nodiscard]] std::size_t width(std::string_view text);

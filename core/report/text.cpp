@@ -132,9 +132,8 @@ void add_head(Page& page, const ReportInput& input) {
     }
     const std::string hash =
         input.plan != nullptr ? "plan " + input.plan->hash.substr(0, 16) + "  " : "";
-    page.line(page.ink(Ink::dim, "  " + hash + "run id " + safe(input.run_id) + "  ledger " +
-                                     safe(input.ledger)),
-              4);
+    page.line(page.ink(Ink::dim, "  " + hash + "run id " + safe(input.run_id)), 4);
+    page.line(page.ink(Ink::dim, "  ledger " + safe(input.ledger)), 4);
 }
 
 void add_hypotheses(Page& page, const Outcome& outcome) {
@@ -250,6 +249,14 @@ std::string remains(const ReportInput& input) {
     return applied == 0 ? "Nothing was changed." : "Everything is undone.";
 }
 
+/// The whole reason stands above; the verdict names what it is about.
+std::string first_clause(const std::string& reason) {
+    const std::size_t colon = reason.find(": ");  // behind it stands the claim, then the figures
+    std::size_t end = reason.find("; ");
+    if (colon != std::string::npos) { end = std::min(end, reason.find(": ", colon + 1)); }
+    return reason.substr(0, end);
+}
+
 std::string headline(const ReportInput& input) {
     const Outcome& outcome = input.outcome;
     std::string text;
@@ -267,7 +274,7 @@ std::string headline(const ReportInput& input) {
         return text + ".";
     }
     if (!outcome.reasons.empty()) {
-        text = safe(outcome.reasons.front());
+        text = first_clause(safe(outcome.reasons.front()));
         if (outcome.reasons.size() > 1) {
             text += "; " + counted(outcome.reasons.size() - 1, "more reason") + " above";
         }
@@ -354,7 +361,7 @@ std::string render_runs(std::span<const RunLine> rows, const std::string& ledger
     std::size_t open = 0;
     std::vector<std::vector<std::string>> lines;
     for (const RunLine& row : rows) {
-        open += row.open_leases;
+        open += row.alive ? 0 : row.open_leases;
         std::string end = verdict_text(page, row);
         if (row.took) { end += " in " + show_duration(*row.took); }
         if (row.open_leases > 0) {
@@ -391,9 +398,13 @@ std::string render_leases(std::span<const LeaseLine> rows, const Instant& now,
                       safe(lease.id),
                   4);
         if (!lease.note.empty()) { page.line("    " + safe(lease.note), 4); }
-        if (open) { page.line("    " + lease_time(lease, now, controller_boot), 4); }
+        if (open && row.alive) {
+            page.line("    its run goes on, renews it and undoes it", 4);
+        } else if (open) {
+            page.line("    " + lease_time(lease, now, controller_boot), 4);
+        }
         if (!row.found.empty()) { page.line("    found just now: " + safe(row.found), 4); }
-        if (!open) { continue; }
+        if (!open || row.alive) { continue; }
         open_left = true;
         if (lease.state == LeaseState::stuck) { hosts.insert(lease.connection.host); }
     }

@@ -54,6 +54,7 @@ struct LeaseLine {
     Lease lease;
     std::int64_t run_number{0};
     std::string found;  ///< what a look at the target just now said, "" = not looked
+    bool alive{false};  ///< its run goes on: it undoes its own, nothing is to be typed
 };
 /// What happened, to which target, what remains and the next command. `now` is the controller's,
 /// `controller_boot` its boot id: times of another boot are only labels.

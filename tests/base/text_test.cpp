@@ -139,7 +139,11 @@ TEST_CASE("a duration for people has three places at most, also where it rounds 
                                 {12'340us, "12.3 ms"},
                                 {999'499us, "999 ms"},
                                 {999'500us, "1.00 s"},
+                                {1s, "1 s"},
                                 {3520ms, "3.52 s"},
+                                {10s, "10 s"},
+                                {10'000'001us, "10.0 s"},
+                                {59s, "59 s"},
                                 {9'994'999us, "9.99 s"},
                                 {9'995ms, "10.0 s"},
                                 {59'949ms, "59.9 s"},
@@ -258,6 +262,14 @@ TEST_CASE("the nearest word is within a third of its length, else none is offere
 TEST_CASE("of equally near words the first is offered") {
     const std::vector<std::string> words{"host1", "host2"};
     CHECK(nearest("host3", words) == "host1");
+}
+
+TEST_CASE("a text is told about its subject, once") {
+    CHECK(about("app-1", "the disk is full") == "app-1: the disk is full");
+    CHECK(about("app-1", "the key of app-1 is not known") == "the key of app-1 is not known");
+    CHECK(about("app-1", "app-1: gone") == "app-1: gone");
+    CHECK(about("app-1", "rejected on app-11") == "app-1: rejected on app-11");
+    CHECK(about("app-1", "rejected on my-app-1") == "app-1: rejected on my-app-1");
 }
 
 TEST_CASE("wrapped lines keep to their width, and no word is lost or broken") {
