@@ -27,7 +27,12 @@ std::string own_words(std::string_view text) {
 
 /// Why an answer cannot be used, "" when it can.
 std::string trouble_of(const AskAnswer& answer, std::size_t commands) {
-    if (!answer.reply) { return answer.reply.error().text(); }
+    if (!answer.reply) {
+        const Error& error = answer.reply.error();
+        if (error.code != Code::unreachable) { return error.text(); }
+        return answer.host + " cannot be reached (" + error.text() +
+               "): is it on, and is its address right?";
+    }
     const Reply& reply = *answer.reply;
     if (reply.status != EnvelopeStatus::done) {
         return "the question ended with status " + std::to_string(reply.status) +
@@ -123,7 +128,7 @@ void Planner::take_facts(const std::string& host, const AskAnswer& answer) {
         }
     }
     if (!trouble.empty() && drafted.needed) {
-        problems_.add(Code::refused, host + ": " + trouble);
+        problems_.add(Code::refused, about(host, trouble));
         return;
     }
     if (!trouble.empty()) {
@@ -150,7 +155,7 @@ void Planner::judge_limits() {
     for (const auto& [name, host] : draft_.hosts) {
         if (!host.counted || host.changed()) { continue; }
         if (const auto silent = silent_.find(name); silent != silent_.end()) {
-            in_force[name] = "could not be asked and counts: " + silent->second;
+            in_force[name] = "could not be asked, so it counts: " + silent->second;
         } else if (const auto state = states_.find(name); state != states_.end()) {
             const std::string leases = join(fact_list(state->second.facts, "leases"), ", ");
             if (!leases.empty()) { in_force[name] = "lease " + leases + " of another run"; }
@@ -301,7 +306,7 @@ Result<Plan> Planner::compose(std::vector<AskAnswer> answers) {
         const auto answer = found.find(host);
         if (answer == found.end()) { continue; }
         const std::string trouble = trouble_of(*answer->second, commands.size());
-        if (!trouble.empty()) { problems_.add(Code::refused, host + ": " + trouble); }
+        if (!trouble.empty()) { problems_.add(Code::refused, about(host, trouble)); }
     }
     if (!problems_.reasons.empty()) { return problems_.error(); }
     for (PlannedStep& step : draft_.plan.steps) { step.changes.clear(); }

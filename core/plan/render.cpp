@@ -198,12 +198,17 @@ void add_summary(Page& page, const Plan& plan, const RenderOptions& options) {
                   ", at most " + show_duration(time.at_most) + ".",
               2);
     page.line("plan hash " + plan.hash, 2);
-    const std::string file = options.file.empty() ? "FILE.plan" : options.file;
-    std::string command = "drill run " + safe(shell_quote(file));
+    const std::string source = options.source.empty() ? "FILE.plan" : options.source;
+    std::string command =
+        "drill run " + safe(shell_quote(options.file.empty() ? source : options.file));
+    // An experiment picks its hosts again; the seed makes it pick these.
+    if (options.file.empty() && !options.source.empty() && !options.of_plan) {
+        command += " --seed " + std::to_string(plan.seed);
+    }
     if (plan.environment_class != "lab") {
         command += " --confirm " + safe(shell_quote(plan.environment)) + " --reason '...'";
     }
-    page.line("  " + command, 6);
+    page.verbatim("  " + command);
 }
 
 std::string host_names(const std::vector<std::string>& words) { return join(words, " "); }

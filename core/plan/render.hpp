@@ -18,7 +18,9 @@ struct RenderOptions {
     std::size_t width{80};  ///< columns; no other line is wider
     bool color{false};
     bool ascii{false};
-    std::string file;  ///< the plan file, for the next command; "" = "FILE.plan"
+    std::string file;     ///< the plan file, for the next command; "" = `source`, else "FILE.plan"
+    bool of_plan{false};  ///< `source` is a plan, whose hosts are picked already
+    std::string source;   ///< what was planned: the next command where no plan file was written
 };
 
 /// Ends with a newline.

@@ -242,7 +242,7 @@ TEST_CASE("the problems of all hosts are told at once, each with its host") {
     fleet.lines["app-2"]["user"] = "kim";
     const std::string text = refusal(fleet, experiment);
     CHECK(has(text, "for 3 reasons"));
-    CHECK(has(text, "app-1: "));
+    CHECK(has(text, "app-1 cannot be reached ("));
     CHECK(has(text, "connection refused"));
     CHECK(has(text, "app-2: `nft` is missing; apt install nftables"));
     CHECK(has(text, "app-2: commands run as kim, not as root; set become"));
@@ -295,7 +295,7 @@ TEST_CASE("a lease of another run in the group counts towards the limit") {
 TEST_CASE("a host of the group that cannot be asked counts as changed") {
     Fleet fleet;
     fleet.broken[other()] = fail(Code::unreachable, "no route to host");
-    CHECK(has(refusal(fleet), other() + " (could not be asked and counts: "));
+    CHECK(has(refusal(fleet), other() + " (could not be asked, so it counts: "));
     Experiment wider = sample_experiment();
     wider.limit.hosts = 2;
     wider.limit.share.reset();

@@ -53,6 +53,14 @@ TEST_CASE("a guarded environment is said, and the command asks for name and reas
     CHECK_FALSE(has(flat(plan_of()), "--confirm"));
 }
 
+TEST_CASE("without a plan file the next command makes the same picks") {
+    const std::string text = render_plan(plan_of(), {.width = 1000, .source = "my orders.toml"});
+    CHECK(has(text, "  drill run 'my orders.toml' --seed 4711\n"));
+    const std::string again =
+        render_plan(plan_of(), {.width = 1000, .of_plan = true, .source = "orders.plan"});
+    CHECK(has(again, "  drill run orders.plan\n"));
+}
+
 TEST_CASE("a fault that cuts its own path says that halt cannot reach it") {
     Plan plan = plan_of();
     plan.steps[0].cuts_control = true;
