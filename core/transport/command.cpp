@@ -57,8 +57,7 @@ bool holds_nul(const std::vector<Exec>& commands) {
 std::string sudo_hint(const Connection& connection, std::string_view said) {
     return "sudo -n is not allowed for " + connection.user + " on " + connection.host + " (" +
            escape_control(trim(said), Lines::one) + "); a line like `" + connection.user +
-           " ALL=(root) NOPASSWD: ALL` in /etc/sudoers.d/drill allows it, `drill doctor"
-           " --sudoers` prints the exact commands";
+           " ALL=(root) NOPASSWD: ALL` in /etc/sudoers.d/drill there allows it";
 }
 
 bool sudo_refused(const Connection& connection, const Ended& ended) {
