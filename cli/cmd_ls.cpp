@@ -29,7 +29,7 @@ int ls(const Globals& globals) {
     }
     if (!reader) {
         complain(reader.error());
-        return exit_internal;
+        return unreadable(reader.error());
     }
     const auto runs = reader->runs(50);
     const auto leases = reader->open_leases();
@@ -61,7 +61,11 @@ int ls(const Globals& globals) {
     std::vector<LeaseLine> open;
     for (const LeaseRow& row : *leases) {
         if (row.lease) {
-            open.push_back({.lease = *row.lease, .run_number = row.run, .found = ""});
+            const bool goes_on = std::any_of(lines.begin(), lines.end(), [&](const RunLine& line) {
+                return line.number == row.run && line.alive;
+            });
+            open.push_back(
+                {.lease = *row.lease, .run_number = row.run, .found = "", .alive = goes_on});
         } else {
             complain("lease " + row.id + " on " + row.host + ": " + row.lease.error().text());
         }

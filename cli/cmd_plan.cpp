@@ -51,8 +51,10 @@ int plan(const Globals& globals, const PlanOptions& options) {
         text << in.rdbuf();
         Result<Plan> old = plan_from_json(text.str());
         if (!in || !old) {
-            complain(options.diff + ": " +
-                     (old ? std::string("cannot be read") : old.error().text()));
+            complain(
+                options.diff +
+                (in ? " is not a plan: " + old.error().text() : std::string(" cannot be read")) +
+                "; --diff takes what `drill plan FILE -o NAME` wrote");
             return exit_usage;
         }
         before = *std::move(old);
@@ -66,14 +68,16 @@ int plan(const Globals& globals, const PlanOptions& options) {
     if (!planned) { return exit; }
     if (before) {
         const std::string difference = diff_plans(*before, planned->plan);
-        print(difference.empty() ? "no difference: " + planned->plan.hash + "\n" : difference);
+        print(difference.empty() ? "no difference: plan " + planned->plan.hash + "\n" : difference);
     } else {
         const PageStyle style = page_style(globals);
         print(render_plan(planned->plan, {.verbose = options.verbose,
                                           .width = style.width,
                                           .color = style.color,
                                           .ascii = style.ascii,
-                                          .file = options.output}));
+                                          .file = options.output,
+                                          .of_plan = is_plan_file(options.file),
+                                          .source = options.file}));
     }
     if (!options.output.empty()) {
         if (const Status written =

@@ -25,18 +25,23 @@ namespace drill::cli {
 
 namespace {
 
+void refuse_without_ledger(const Error& error) {
+    complain(about("ledger", error.text()));
+    progress("REFUSED. Nothing was touched: without a ledger nothing is run.");
+}
+
 /// Leases that are open on hosts of this plan or its group: refused, with what is known of them.
 bool leases_in_the_way(const Globals& globals, const std::string& state, const Plan& plan,
                        Fleet& fleet) {
     const Result<LedgerReader> reader = LedgerReader::open(state);
     if (!reader) {
         if (reader.error().code == Code::not_found) { return false; }
-        complain(reader.error());
+        refuse_without_ledger(reader.error());
         return true;
     }
     const auto open = reader->open_leases();
     if (!open) {
-        complain(open.error());
+        refuse_without_ledger(open.error());
         return true;
     }
     std::vector<LeaseLine> lines;
@@ -51,6 +56,7 @@ bool leases_in_the_way(const Globals& globals, const std::string& state, const P
         if (!row.lease) {
             complain("run " + std::to_string(row.run) + ", lease " + row.id + " on " + row.host +
                      ": " + row.lease.error().text());
+            progress("REFUSED. Nothing was touched. To see what it is: drill ls");
             return true;
         }
         lines.push_back({.lease = *row.lease, .run_number = row.run, .found = ""});
@@ -59,7 +65,7 @@ bool leases_in_the_way(const Globals& globals, const std::string& state, const P
     complain("an earlier run has not been undone on hosts that this plan counts:");
     print(render_leases(lines, fleet.clock.now(), controller_boot_id(), reader->path(),
                         page_style(globals)));
-    progress("REFUSED. Nothing was touched. Next: drill undo");
+    progress("REFUSED. Nothing was touched. To end them: drill undo");
     return true;
 }
 
@@ -71,16 +77,20 @@ bool confirmed(const Globals& globals, const RunOptions& options, const Plan& pl
         name = ask_person(globals, "Environment " + plan.environment + " is guarded (" +
                                        plan.environment_class + "). Type its name to go on:");
     }
-    if (name != plan.environment) {
-        complain("environment " + plan.environment + " is guarded: " +
-                 (name.empty() ? std::string("give --confirm ") + plan.environment
-                               : "`" + name + "` is not its name"));
-    } else if (options.reason.empty()) {
-        complain("environment " + plan.environment + " is guarded: give --reason TEXT");
-    } else {
-        return true;
+    const bool right = name == plan.environment;
+    if (right && !options.reason.empty()) { return true; }
+    std::string missing;
+    if (!right) {
+        missing = name.empty() ? "its name was not given" : "`" + name + "` is not its name";
     }
-    progress("REFUSED. Nothing was touched.");
+    if (options.reason.empty()) {
+        missing += std::string(missing.empty() ? "" : " and ") + "no reason was given";
+    }
+    complain("environment " + plan.environment + " is guarded (class " + plan.environment_class +
+             "): " + missing);
+    progress("REFUSED. Nothing was touched. When you are sure, then: drill run " +
+             shell_quote(options.file) + " --confirm " + shell_quote(plan.environment) +
+             " --reason '...'");
     return false;
 }
 
@@ -162,6 +172,40 @@ ConductorInput conductor_input(const Planned& planned, const std::string& id, st
     return input;
 }
 
+/// A run that is alive in this ledger: said before the hosts are asked, whose leases are its.
+bool another_is_alive(const std::string& state) {
+    const auto holder = lock_holder(state);
+    if (!holder || !*holder || !is_alive(**holder)) { return false; }
+    std::string which;
+    if (const auto reader = LedgerReader::open(state); reader && !(*holder)->run.empty()) {
+        if (const auto row = reader->run((*holder)->run)) {
+            which = ", run " + std::to_string(row->number) + " (" + row->experiment + ")";
+        }
+    }
+    complain("`drill " + (*holder)->verb + "` is at work with this ledger: pid " +
+             std::to_string((*holder)->pid) + which +
+             ". Wait for its end, or stop it where it runs with ^C, or with kill -INT " +
+             std::to_string((*holder)->pid) + "; it undoes its changes");
+    progress("REFUSED. Nothing was touched. To see it: drill ls");
+    return true;
+}
+
+/// Leases of dead runs are found on the hosts; the ledger knows whose they are.
+void name_dead_runs(const std::string& state) {
+    const auto reader = LedgerReader::open(state);
+    if (!reader) { return; }
+    const auto leases = reader->open_leases();
+    std::set<std::int64_t> runs;
+    if (leases) {
+        for (const LeaseRow& lease : *leases) { runs.insert(lease.run); }
+    }
+    for (const std::int64_t run : runs) {
+        progress("Run " + std::to_string(run) +
+                 " of this ledger has open leases and its controller is gone. To end and prove "
+                 "them: drill undo");
+    }
+}
+
 int carry_out(const Globals& globals, const RunOptions& options, Fleet& fleet, Signals& signals,
               const Planned& planned, SqliteLedger& ledger, const std::string& id) {
     const auto who = who_runs();
@@ -169,8 +213,7 @@ int carry_out(const Globals& globals, const RunOptions& options, Fleet& fleet, S
     const Result<std::int64_t> number =
         ledger.start_run(run_start(id, planned, options, began, who));
     if (!number) {
-        complain("the ledger cannot be written: " + number.error().text());
-        progress("REFUSED. Nothing was touched.");
+        refuse_without_ledger(number.error());
         return exit_refused;
     }
     openlog("drill", LOG_PID, LOG_USER);
@@ -229,17 +272,20 @@ int run(const Globals& globals, const RunOptions& options) {
     Fleet fleet;
     signals.listen(fleet.mailbox, {});
     int exit = exit_ok;
+    const std::string state = state_directory(globals);
+    if (another_is_alive(state)) { return exit_refused; }
     const std::optional<Planned> planned =
         plan_live(globals, fleet, options.file, options.seed, exit);
-    if (!planned) { return exit; }
-    const std::string state = state_directory(globals);
+    if (!planned) {
+        if (exit == exit_refused) { name_dead_runs(state); }
+        return exit;
+    }
     if (leases_in_the_way(globals, state, planned->plan, fleet)) { return exit_refused; }
     if (!confirmed(globals, options, planned->plan)) { return exit_refused; }
     const std::string id = random_id(10);
     auto ledger = SqliteLedger::open_writer(state, this_writer(id, "run"));
     if (!ledger) {
-        complain(ledger.error());
-        progress("REFUSED. Nothing was touched.");
+        refuse_without_ledger(ledger.error());
         return exit_refused;
     }
     return carry_out(globals, options, fleet, signals, *planned, **ledger, id);

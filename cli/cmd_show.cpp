@@ -13,14 +13,20 @@ namespace drill::cli {
 namespace {
 
 int show_open(const Globals& globals, const LedgerReader& reader, const RunRow& row) {
+    const auto holder = lock_holder(state_directory(globals));
+    const bool goes_on = holder && *holder && (*holder)->run == row.run && is_alive(**holder);
     print("run " + std::to_string(row.number) + "  " + safe(row.experiment) +
-          ": no verdict; it is still running, or its controller is gone\n");
+          (goes_on ? ": no verdict yet, it is still running\n"
+                   : ": no verdict, its controller is gone\n"));
     const auto leases = reader.leases(row.number);
     std::vector<LeaseLine> lines;
     if (leases) {
         for (const LeaseRow& lease : *leases) {
             if (lease.lease && is_open(lease.lease->state)) {
-                lines.push_back({.lease = *lease.lease, .run_number = row.number, .found = ""});
+                lines.push_back({.lease = *lease.lease,
+                                 .run_number = row.number,
+                                 .found = "",
+                                 .alive = goes_on});
             }
         }
     }
@@ -36,7 +42,7 @@ int show(const Globals& globals, const ShowOptions& options) {
     const Result<LedgerReader> reader = LedgerReader::open(state_directory(globals));
     if (!reader) {
         complain(reader.error());
-        return reader.error().code == Code::not_found ? exit_usage : exit_internal;
+        return unreadable(reader.error());
     }
     const Result<RunRow> row = reader->run(options.run);
     if (!row) {

@@ -25,7 +25,7 @@ std::optional<Reply> call(Fleet& fleet, const CatalogHost& host, Envelope envelo
         return std::nullopt;
     }
     if (!answers.front().reply) {
-        complain(host.name + ": " + answers.front().reply.error().text());
+        complain(about(host.name, answers.front().reply.error().text()));
         return std::nullopt;
     }
     return *std::move(answers.front().reply);
@@ -77,7 +77,11 @@ bool remove(Fleet& fleet, const CatalogHost& host, const FoundLease& found) {
 
 int sweep_one(Fleet& fleet, const CatalogHost& host) {
     const auto before = look(fleet, host);
-    if (!before) { return exit_dirty; }
+    if (!before) {
+        progress("Nothing was touched; what is left on " + host.name +
+                 " is not known. When it answers again: drill sweep " + shell_quote(host.name));
+        return exit_dirty;
+    }
     if (before->empty()) {
         print(host.name + ": nothing of drill\n");
         return exit_ok;
@@ -87,11 +91,19 @@ int sweep_one(Fleet& fleet, const CatalogHost& host) {
         (void)remove(fleet, host, found);
     }
     const auto after = look(fleet, host);
-    if (!after) { return exit_dirty; }
+    if (!after) {
+        progress("It is not known what is still there; look again: drill sweep " +
+                 shell_quote(host.name));
+        return exit_dirty;
+    }
     for (const FoundLease& left : *after) {
         print(host.name + ": STILL THERE " + describe(left) + "\n");
     }
-    if (!after->empty()) { return exit_dirty; }
+    if (!after->empty()) {
+        progress("What is still there has to be removed on " + host.name +
+                 " itself; look again: drill sweep " + shell_quote(host.name));
+        return exit_dirty;
+    }
     print(host.name + ": removed, nothing of drill is left\n");
     return exit_ok;
 }
@@ -106,23 +118,15 @@ int sweep(const Globals& globals, const std::vector<std::string>& hosts) {
     signals.listen(fleet.mailbox, {});
     int exit = exit_ok;
     for (const std::string& name : hosts) {
-        const auto host = std::find_if(catalog->hosts.begin(), catalog->hosts.end(),
-                                       [&](const CatalogHost& one) { return one.name == name; });
-        if (host == catalog->hosts.end()) {
-            std::vector<std::string> names;
-            for (const CatalogHost& one : catalog->hosts) { names.push_back(one.name); }
-            const auto near = nearest(name, names);
-            complain("the catalog " + catalog->file + " has no host " + name +
-                     (near ? "; did you mean " + *near + "?" : ""));
-            return exit_usage;
-        }
+        const CatalogHost* host = find_host(*catalog, name);
+        if (host == nullptr) { return exit_usage; }
         exit = std::max(exit, sweep_one(fleet, *host));
     }
     if (const auto reader = LedgerReader::open(state_directory(globals));
         exit == exit_ok && reader) {
         const auto leases = reader->open_leases();
         if (leases && !leases->empty()) {
-            progress("The ledger still has open leases; prove and close them: drill undo");
+            progress("The ledger still has open leases. To prove that they ended: drill undo");
         }
     }
     return exit;

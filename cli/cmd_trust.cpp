@@ -1,5 +1,6 @@
 // drill trust HOST: shows the key that a host proves to own and records it once a person, or
 // --fingerprint, says that it is right. Never trusts by itself.
+#include "base/text.hpp"
 #include "cli/session.hpp"
 #include "cli/verbs.hpp"
 #include "transport/known_hosts.hpp"
@@ -21,22 +22,45 @@ int trust_one(const Globals& globals, const TrustOptions& options, Fleet& fleet,
         return exit_refused;
     }
     print(host.name + " (" + host.connection.address + " port " +
-          std::to_string(host.connection.port) + ") shows " + seen->key.type + " " +
+          std::to_string(host.connection.port) + ") shows\n  " + seen->key.type + " " +
           seen->fingerprint + "\n");
     if (!options.fingerprint.empty()) {
         if (options.fingerprint != seen->fingerprint) {
-            complain(host.name + ": this is not the fingerprint that was given (" +
-                     options.fingerprint + "); nothing was recorded");
+            complain("the key of " + host.name + " is not the one that was given, " +
+                     options.fingerprint +
+                     ". Nothing was recorded. Either the fingerprint is mistyped, or somebody is "
+                     "in between: look on the host's own console");
             return exit_refused;
         }
-    } else {
+    }
+    const auto known = read_known_hosts(host.connection.known_hosts);
+    if (!known) {
+        complain(known.error());
+        return exit_refused;
+    }
+    const KeyJudgement judgement =
+        judge_key(*known, known_name(host.connection.address, host.connection.port), seen->key);
+    if (judgement.trust == Trust::trusted && !options.replace) {
+        print("it is recorded already in " + host.connection.known_hosts + "\n");
+        return exit_ok;
+    }
+    // Asking a person first, to refuse then, would teach people to type yes.
+    if (judgement.trust == Trust::revoked ||
+        (judgement.trust == Trust::changed && !options.replace)) {
+        complain(untrusted(host.connection, seen->key, judgement));
+        progress("Nothing was recorded.");
+        return exit_refused;
+    }
+    if (options.fingerprint.empty()) {
         const std::string answer = ask_person(
             globals, "Is this the key that the host's own console shows? Type yes to record it:");
         if (answer != "yes") {
-            complain(host.name +
-                     ": not recorded; compare it on the host's console (ssh-keygen -lf "
-                     "/etc/ssh/ssh_host_ed25519_key.pub), then: drill trust " +
-                     host.name + " --fingerprint " + seen->fingerprint);
+            complain("the key of " + host.name +
+                     " was not recorded: nobody said that it is right. Compare it with what the "
+                     "host's own console shows for `ssh-keygen -lf "
+                     "/etc/ssh/ssh_host_ed25519_key.pub`, then: drill trust " +
+                     shell_quote(host.name) + (options.replace ? " --replace" : "") +
+                     " --fingerprint " + seen->fingerprint);
             return exit_refused;
         }
     }
@@ -62,12 +86,8 @@ int trust(const Globals& globals, const TrustOptions& options) {
     Fleet fleet;
     int exit = exit_ok;
     for (const std::string& name : options.hosts) {
-        const auto host = std::find_if(catalog->hosts.begin(), catalog->hosts.end(),
-                                       [&](const CatalogHost& one) { return one.name == name; });
-        if (host == catalog->hosts.end()) {
-            complain("the catalog has no host " + name);
-            return exit_usage;
-        }
+        const CatalogHost* host = find_host(*catalog, name);
+        if (host == nullptr) { return exit_usage; }
         exit = std::max(exit, trust_one(globals, options, fleet, *host));
     }
     return exit;

@@ -10,6 +10,7 @@
 #include "report/json.hpp"
 #include "report/text.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace drill::cli {
@@ -49,6 +50,9 @@ bool find_dead(const LedgerReader& reader, std::map<std::int64_t, Dead>& dead) {
         }
         Dead& one = dead[row.run];
         one.run = row.lease->run;
+        const auto of = std::find_if(runs->begin(), runs->end(),
+                                     [&](const RunRow& run) { return run.number == row.run; });
+        if (of != runs->end()) { one.experiment = of->experiment; }
         one.leases.push_back(*row.lease);
     }
     return readable;
@@ -133,7 +137,7 @@ int undo(const Globals& globals) {
     if (!ledger) {
         complain(ledger.error());
         if (ledger.error().code == Code::busy) {
-            progress("A run that is alive undoes its own changes: stop it where it runs, with ^C.");
+            progress("Nothing was done here: a run that is alive undoes its own changes.");
         }
         return exit_dirty;
     }
@@ -160,8 +164,8 @@ int undo(const Globals& globals) {
     print(render_leases(lines, fleet.clock.now(), controller_boot_id(), reader->path(),
                         page_style(globals)));
     print(
-        "DIRTY: not everything is proven to be undone. Mend what is said above, then: drill "
-        "undo\n");
+        "DIRTY: not everything is proven to be undone. Mend what is said above, then:\n"
+        "  drill undo\n");
     return exit_dirty;
 }
 

@@ -6,9 +6,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <clocale>
 #include <exception>
-#include <functional>
 
 namespace drill::cli {
 namespace {
@@ -36,19 +37,136 @@ std::optional<std::string> mistyped_verb(int argc, char** argv) {
 
 void add_globals(CLI::App& app, Globals& globals) {
     app.add_option("--config", globals.config,
-                   "The catalog. Default: $DRILL_CONFIG, else the nearest drill.toml upward");
-    app.add_option(
-        "--state", globals.state,
-        "Directory of the ledger. Default: $DRILL_STATE, $STATE_DIRECTORY, /var/lib/drill");
+                   "The catalog; else $DRILL_CONFIG, else\nthe nearest drill.toml upward")
+        ->type_name("FILE");
+    app.add_option("--state", globals.state,
+                   "Where the ledger is; else $DRILL_STATE,\n$STATE_DIRECTORY, /var/lib/drill for "
+                   "root,\n~/.local/state/drill")
+        ->type_name("DIR");
     app.add_option("--color", globals.color, "auto, always or never")
-        ->check(CLI::IsMember({"auto", "always", "never"}));
+        ->check(CLI::IsMember({"auto", "always", "never"}))
+        ->type_name("WHEN");
     app.add_flag("--ascii", globals.ascii, "No characters beyond ASCII");
     app.add_flag("--no-input", globals.no_input, "Never ask; what needs an answer is refused");
 }
 
 const char* const footer =
-    "Exit codes of run: 0 PASSED, 1 FAILED, 2 usage or file, 3 REFUSED, 4 HALTED, 5 INVALID,\n"
-    "6 DIRTY (something is not proven to be undone), 70 internal error.";
+    "First steps:\n"
+    "  drill validate experiments/hello.toml\n"
+    "  drill plan experiments/hello.toml\n"
+    "  drill run experiments/hello.toml\n"
+    "At 3 in the morning:\n"
+    "  drill ls            what ran, and what is still open\n"
+    "  drill undo          end and prove whatever a dead run left open\n\n"
+    "Exit codes: 0 good or PASSED, 1 FAILED, 2 usage or file, 3 REFUSED,\n"
+    "4 HALTED, 5 INVALID, 6 DIRTY (an undo is not proven), 70 internal error.\n"
+    "More of a verb: drill VERB --help";
+
+/// Examples and exit codes of one verb. CLI11 does not fold: lines of 80 columns at most.
+std::string more(const std::string& examples, const std::string& exits) {
+    return "Examples:\n" + examples + "\nExit codes:\n" + exits +
+           "\nOptions of every verb: drill --help";
+}
+
+CLI::App* add_verb(CLI::App& app, const char* name, const char* says, const std::string& below) {
+    CLI::App* verb = app.add_subcommand(name, says);
+    verb->footer(below);
+    return verb;
+}
+
+void add_validate(CLI::App& app, std::vector<std::string>& files) {
+    CLI::App* verb = add_verb(app, "validate", "Check experiments; asks no host",
+                              more("  drill validate experiments/hello.toml\n"
+                                   "  drill validate experiments/*.toml --config lab/drill.toml\n",
+                                   "  0 no errors, 2 errors, all of them shown\n"));
+    verb->add_option("FILE", files, "Experiments")->required()->type_name("");
+}
+
+void add_plan(CLI::App& app, PlanOptions& options) {
+    CLI::App* verb = add_verb(app, "plan", "Show what a run would do; changes nothing",
+                              more("  drill plan experiments/hello.toml -v\n"
+                                   "  drill plan experiments/hello.toml -o hello.plan\n",
+                                   "  0 it can be run, 2 usage or file, 3 a gate is closed,\n"
+                                   "  4 stopped by a signal\n"));
+    verb->add_option("FILE", options.file, "An experiment, or a plan to make again")
+        ->required()
+        ->type_name("");
+    verb->add_option("-o,--output", options.output, "Write the plan, for `drill run PLAN`")
+        ->type_name("PLAN");
+    verb->add_option("--diff", options.diff, "Show what differs from this older plan")
+        ->type_name("PLAN");
+    verb->add_option("--seed", options.seed, "Of the picks; else drawn, and recorded")
+        ->type_name("N");
+    verb->add_flag("-v,--verbose", options.verbose, "With the exact commands and their undo");
+}
+
+void add_run(CLI::App& app, RunOptions& options) {
+    CLI::App* verb =
+        add_verb(app, "run", "Carry out an experiment or a plan, and undo it",
+                 more("  drill run experiments/hello.toml\n"
+                      "  drill run hello.plan --confirm prod-dr1 --reason 'quarterly drill'\n",
+                      "  0 PASSED   hypotheses held, every fault bit, every undo read back\n"
+                      "  1 FAILED   measured: a hypothesis or an objective was missed\n"
+                      "  2          usage or file; nothing was touched\n"
+                      "  3 REFUSED  a gate said no; nothing was touched\n"
+                      "  4 HALTED   by a person or a signal; everything is undone\n"
+                      "  5 INVALID  nothing conclusive was measured; everything is undone\n"
+                      "  6 DIRTY    an undo is not proven: a person is needed now\n"
+                      "  70         internal error\n"));
+    verb->add_option("FILE", options.file, "An experiment or a plan")->required()->type_name("");
+    verb->add_option("--confirm", options.confirm, "The guarded environment, typed here")
+        ->type_name("NAME");
+    verb->add_option("--reason", options.reason, "Why; a guarded environment wants it")
+        ->type_name("TEXT");
+    verb->add_option("--seed", options.seed, "Of the picks; else drawn, and recorded")
+        ->type_name("N");
+}
+
+void add_sweep(CLI::App& app, std::vector<std::string>& hosts) {
+    CLI::App* verb = add_verb(app, "sweep", "Find and remove what carries our name on hosts",
+                              more("  drill sweep app-1\n"
+                                   "  drill sweep app-1 app-2 --config lab/drill.toml\n",
+                                   "  0 nothing of drill is left there, 2 usage or file,\n"
+                                   "  6 something is left, or a host did not answer\n"));
+    verb->add_option("HOST", hosts, "Names of the catalog")->required()->type_name("");
+}
+
+void add_show(CLI::App& app, ShowOptions& options) {
+    CLI::App* verb = add_verb(app, "show", "The report of a run, from the ledger alone",
+                              more("  drill show 12\n"
+                                   "  drill show 12 --events\n",
+                                   "  0 shown, 2 no such run, 70 its record is damaged\n"));
+    verb->add_option("RUN", options.run, "Number, id or the beginning of an id")
+        ->required()
+        ->type_name("");
+    verb->add_flag("--events", options.events, "What happened, line by line");
+    verb->add_flag("--json", options.json, "The outcome as JSON");
+}
+
+void add_trust(CLI::App& app, TrustOptions& options) {
+    CLI::App* verb = add_verb(app, "trust", "Record the key of a host once you say it is right",
+                              more("  drill trust app-1\n"
+                                   "  drill trust app-1 --fingerprint SHA256:...\n",
+                                   "  0 recorded, 2 usage or file, 3 not recorded\n"));
+    verb->add_option("HOST", options.hosts, "Names of the catalog")->required()->type_name("");
+    verb->add_option("--fingerprint", options.fingerprint, "Record only this key, unasked")
+        ->type_name("SHA256:...");
+    verb->add_flag("--replace", options.replace, "Take the place of a key that is recorded");
+}
+
+/// What CLI11 says of a mistake, with the help that fits.
+int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+    const auto chosen = app.get_subcommands();
+    std::string what = error.what();
+    while (what.ends_with('\n') || what.ends_with('.')) { what.pop_back(); }
+    if (chosen.empty() &&
+        error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError)) {
+        what = "which verb? one of " + join(verbs, ", ");
+    }
+    complain(what + ". Nothing was touched. Help: drill " +
+             (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help");
+    return exit_usage;
+}
 
 int parse_and_run(int argc, char** argv) {
     Globals globals;
@@ -58,68 +176,29 @@ int parse_and_run(int argc, char** argv) {
     TrustOptions trust_options;
     std::vector<std::string> files;
     std::vector<std::string> hosts;
-    std::function<int()> chosen;
 
     CLI::App app{"drill breaks production on purpose, gets it back, and proves both.", "drill"};
     app.require_subcommand(1);
     app.fallthrough();
-    app.set_version_flag("--version", std::string("drill ") + DRILL_VERSION);
+    app.set_version_flag("--version", std::string("drill ") + DRILL_VERSION, "Print the version");
+    app.set_help_flag("-h,--help", "Print this help");
+    app.get_formatter()->column_width(28);
     app.footer(footer);
     add_globals(app, globals);
-
-    CLI::App* verb = app.add_subcommand(
-        "validate", "Check experiments against the catalog; asks no host. Exit 0 or 2.");
-    verb->add_option("FILE", files, "Experiments")->required();
-    verb->callback([&] { chosen = [&] { return validate(globals, files); }; });
-
-    verb = app.add_subcommand(
-        "plan",
-        "Show exactly what a run would do; asks the hosts, changes nothing. Exit 0, 2 or 3.");
-    verb->add_option("FILE", plan_options.file, "Experiment, or a plan to be made again")
-        ->required();
-    verb->add_option("-o,--output", plan_options.output, "Write the plan that `drill run` takes");
-    verb->add_option("--diff", plan_options.diff, "Show the difference to this older plan");
-    verb->add_option("--seed", plan_options.seed,
-                     "Seed of the picks; default: drawn, and recorded");
-    verb->add_flag("-v,--verbose", plan_options.verbose, "With the exact commands and their undo");
-    verb->callback([&] { chosen = [&] { return plan(globals, plan_options); }; });
-
-    verb = app.add_subcommand(
-        "run", "Carry out an experiment or a plan, and undo everything. Exit codes below.");
-    verb->add_option("FILE", run_options.file, "Experiment or plan")->required();
-    verb->add_option("--confirm", run_options.confirm,
-                     "Name of a guarded environment, in place of typing it");
-    verb->add_option("--reason", run_options.reason,
-                     "Why; required where the environment is guarded");
-    verb->add_option("--seed", run_options.seed, "Seed of the picks; default: drawn, and recorded");
-    verb->footer(footer);
-    verb->callback([&] { chosen = [&] { return run(globals, run_options); }; });
-
-    verb = app.add_subcommand("undo",
-                              "End and prove whatever dead runs left open. Exit 0 proven, 6 not.");
-    verb->callback([&] { chosen = [&] { return undo(globals); }; });
-
-    verb = app.add_subcommand(
-        "sweep", "Find and remove what carries our name on hosts, ledger or not. Exit 0 or 6.");
-    verb->add_option("HOST", hosts, "Catalog names")->required();
-    verb->callback([&] { chosen = [&] { return sweep(globals, hosts); }; });
-
-    verb = app.add_subcommand("ls", "The runs, and the leases that are open.");
-    verb->callback([&] { chosen = [&] { return ls(globals); }; });
-
-    verb = app.add_subcommand("show", "The report of a run, from the ledger alone.");
-    verb->add_option("RUN", show_options.run, "Number, id or the beginning of an id")->required();
-    verb->add_flag("--events", show_options.events, "What happened, line by line");
-    verb->add_flag("--json", show_options.json, "The outcome as JSON");
-    verb->callback([&] { chosen = [&] { return show(globals, show_options); }; });
-
-    verb = app.add_subcommand(
-        "trust", "Show the key of a host and record it once you say that it is right.");
-    verb->add_option("HOST", trust_options.hosts, "Catalog names")->required();
-    verb->add_option("--fingerprint", trust_options.fingerprint,
-                     "Record only this key (SHA256:...), without asking");
-    verb->add_flag("--replace", trust_options.replace, "Take the place of a key that is recorded");
-    verb->callback([&] { chosen = [&] { return trust(globals, trust_options); }; });
+    add_validate(app, files);
+    add_plan(app, plan_options);
+    add_run(app, run_options);
+    add_verb(app, "undo", "End and prove whatever dead runs left open",
+             more("  drill undo\n"
+                  "  drill undo --state /var/lib/drill\n",
+                  "  0 everything is proven to be undone, 6 not\n"));
+    add_sweep(app, hosts);
+    add_verb(app, "ls", "The runs, and what is still open",
+             more("  drill ls\n"
+                  "  drill ls --state /var/lib/drill\n",
+                  "  0 shown, 2 the ledger is not of this version, 70 it cannot be read\n"));
+    add_show(app, show_options);
+    add_trust(app, trust_options);
 
     if (const auto problem = mistyped_verb(argc, argv)) {
         complain(*problem);
@@ -128,22 +207,45 @@ int parse_and_run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const int code = app.exit(error);  // prints help, version or what is wrong
-        return code == 0 ? exit_ok : exit_usage;
+        if (error.get_exit_code() != 0) { return usage_error(app, error); }
+        app.exit(error);  // prints help or version
+        return exit_ok;
     }
-    return chosen ? chosen() : exit_usage;
+    const std::string verb = app.get_subcommands().front()->get_name();
+    if (verb == "validate") { return validate(globals, files); }
+    if (verb == "plan") { return plan(globals, plan_options); }
+    if (verb == "run") { return run(globals, run_options); }
+    if (verb == "undo") { return undo(globals); }
+    if (verb == "sweep") { return sweep(globals, hosts); }
+    if (verb == "ls") { return ls(globals); }
+    if (verb == "show") { return show(globals, show_options); }
+    return trust(globals, trust_options);
+}
+
+/// A closed standard stream would be given to the next file that is opened, and a report would be
+/// written into a lock or a ledger.
+void hold_standard_streams() {
+    for (;;) {
+        const int fd = open("/dev/null", O_RDWR);  // takes the lowest number that is free
+        if (fd < 0) { return; }
+        if (fd > STDERR_FILENO) {
+            close(fd);
+            return;
+        }
+    }
 }
 
 }  // namespace
 }  // namespace drill::cli
 
 int main(int argc, char** argv) {
+    drill::cli::hold_standard_streams();
     std::setlocale(LC_CTYPE, "");
     try {
         return drill::cli::parse_and_run(argc, argv);
     } catch (const std::exception& error) {
         drill::cli::complain(std::string("internal error: ") + error.what() +
-                             "\nwhat may be open: drill ls; end it: drill undo");
+                             "\nTo see what may be open: drill ls. To end it: drill undo");
         return drill::cli::exit_internal;
     }
 }

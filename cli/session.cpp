@@ -93,7 +93,9 @@ PlannerOptions planner_options(std::uint64_t seed) {
 std::optional<Planned> plan_again(Fleet& fleet, const std::string& file, int& exit) {
     Result<Plan> approved = plan_from_json(read_all(file));
     if (!approved) {
-        complain(file + ": " + approved.error().text());
+        complain(file + " is not a plan that can be run: " + approved.error().text() +
+                 ". Nothing was touched. Make it again: drill plan EXPERIMENT -o " +
+                 shell_quote(file));
         exit = exit_usage;
         return std::nullopt;
     }
@@ -105,9 +107,9 @@ std::optional<Planned> plan_again(Fleet& fleet, const std::string& file, int& ex
                  approved->hash.substr(0, 12) + "), they give " + plan->hash.substr(0, 12) + ":");
         print(diff_plans(*approved, *plan));
         progress(
-            "REFUSED. Nothing was touched. Plan again and have it approved: drill plan EXPERIMENT "
-            "-o " +
-            file);
+            "REFUSED. Nothing was touched. Have a new plan approved: drill plan "
+            "EXPERIMENT -o " +
+            shell_quote(file));
         exit = exit_refused;
         return std::nullopt;
     }
@@ -156,9 +158,26 @@ std::optional<Experiment> open_experiment(const std::string& path, const Catalog
     return std::move(loaded.experiment);
 }
 
+bool is_plan_file(const std::string& path) {
+    const auto first = first_character(path);
+    return first && *first == "{";
+}
+
+const CatalogHost* find_host(const Catalog& catalog, const std::string& name) {
+    std::vector<std::string> names;
+    for (const CatalogHost& host : catalog.hosts) {
+        if (host.name == name) { return &host; }
+        names.push_back(host.name);
+    }
+    const auto near = nearest(name, names);
+    complain("the catalog " + catalog.file + " has no host `" + name + "`; " +
+             (near ? "did you mean `" + *near + "`?" : "it has " + join(names, ", ")));
+    return nullptr;
+}
+
 std::optional<Planned> plan_live(const Globals& globals, Fleet& fleet, const std::string& file,
                                  std::optional<std::uint64_t> seed, int& exit) {
-    if (const auto first = first_character(file); first && *first == "{") {
+    if (is_plan_file(file)) {
         if (seed) {
             complain("--seed has no meaning for a plan: its hosts are picked already");
             exit = exit_usage;
@@ -222,15 +241,13 @@ void Signals::serve(const std::stop_token& stop) {
         if (read(fd_, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) { continue; }
         const int signal = static_cast<int>(info.ssi_signo);
         if (signal == SIGTSTP) {
-            progress(
-                "drill: not suspended: a stopped controller cannot renew or undo. ^C halts and "
-                "undoes.");
+            progress("not suspended: a stopped drill cannot renew or undo; ^C halts and undoes");
             continue;
         }
         const std::lock_guard lock(mutex_);
         ++count;
         if (count == 1) {
-            progress(std::string("drill: SIG") + sigabbrev_np(signal) +
+            progress(std::string("SIG") + sigabbrev_np(signal) +
                      ": halting, everything is undone now. Again: show what remains.");
             if (mailbox_ != nullptr) {
                 mailbox_->post(StopAsked{.reason = std::string("SIG") + sigabbrev_np(signal)});
@@ -239,13 +256,12 @@ void Signals::serve(const std::stop_token& stop) {
         }
         if (count > 2 && boot_now() - second_at <= third_within) {
             progress(
-                "drill: left to the dead men on the targets. See what remains: drill ls; end it: "
-                "drill undo");
+                "left to the dead men on the targets, which end it in time. What remains: drill "
+                "ls. To prove that it ended: drill undo");
             _exit(exit_dirty);
         }
         second_at = boot_now();
-        progress("drill: still being undone: " +
-                 (remaining_ ? remaining_() : std::string("nothing yet")) +
+        progress("still being undone: " + (remaining_ ? remaining_() : std::string("nothing yet")) +
                  ". Once more within 5 s: leave it to the dead men.");
     }
 }

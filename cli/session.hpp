@@ -25,6 +25,12 @@ inline constexpr int exit_halted = 4;
 inline constexpr int exit_dirty = 6;
 inline constexpr int exit_internal = 70;
 
+/// For verbs that only read: a ledger of another version or place is no fault of this program.
+[[nodiscard]] inline int unreadable(const Error& error) {
+    const bool ours = error.code == Code::internal;
+    return ours ? exit_internal : exit_usage;
+}
+
 /// --state, $DRILL_STATE, $STATE_DIRECTORY, /var/lib/drill for root, else below XDG_STATE_HOME.
 [[nodiscard]] std::string state_directory(const Globals& globals);
 
@@ -32,6 +38,12 @@ inline constexpr int exit_internal = 70;
 [[nodiscard]] std::optional<Catalog> open_catalog(const Globals& globals);
 [[nodiscard]] std::optional<Experiment> open_experiment(const std::string& path,
                                                         const Catalog& catalog);
+
+/// True when the file begins with '{', as plans do and experiments do not.
+[[nodiscard]] bool is_plan_file(const std::string& path);
+
+/// The host of the catalog with this name; a message, with the nearest name, when there is none.
+[[nodiscard]] const CatalogHost* find_host(const Catalog& catalog, const std::string& name);
 
 /// What was planned against live hosts, with what they said.
 struct Planned {
