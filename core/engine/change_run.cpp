@@ -536,6 +536,14 @@ ChangeOutcome ChangeRun::outcome() const {
     out.check = check_text_;
     out.check_finding = check_finding_;
     out.note = stuck() ? lease_->note : why_;
+    if (out.note.empty() && release_) {
+        // Between the last proof of presence and the undo: it did not hold to its end.
+        if (release_->rebooted()) {
+            out.note = "the host was rebooted before the undo";
+        } else if (release_->found() == Presence::altered) {
+            out.note = "changed by somebody else before the undo";
+        }
+    }
     return out;
 }
 

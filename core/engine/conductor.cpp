@@ -502,7 +502,7 @@ void Conductor::finish(TurnWriter& turn, Turn& out) {
                                                  {Cause::halt_tripped, "halt condition"},
                                                  {Cause::halt_blind, "blind halt condition"},
                                                  {Cause::ledger, "ledger"},
-                                                 {Cause::change, "a change"},
+                                                 {Cause::change, "a fault that failed"},
                                                  {Cause::baseline, "gate"},
                                                  {Cause::rehearsal, "gate"}};
     if (const auto found = by.find(cause_); found != by.end()) { facts.ended_by = found->second; }

@@ -24,7 +24,7 @@ struct Connection {
 };
 
 /// Facts of a host by name, e.g. "machine_id", "boot_id", "tool.nft", "ssh_port".
-/// Names: see engine/facts.hpp, which asks and parses them.
+/// Names: see plan/facts.hpp, which asks and parses them.
 using Facts = std::map<std::string, std::string>;
 
 /// A host that a change keeps away from, or stands in another relation to.

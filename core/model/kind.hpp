@@ -26,7 +26,7 @@ struct ChangeRequest {
     Nanos longest{0};
     Values params;                       ///< complete: defaults are filled in
     std::vector<Peer> peers;             ///< of the selection parameter named by Kind::peers_param
-    Facts facts;                         ///< of the target (engine/facts.hpp)
+    Facts facts;                         ///< of the target (plan/facts.hpp)
     std::vector<CommandReply> observed;  ///< answers to observe(), same order
 };
 
