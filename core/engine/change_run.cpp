@@ -9,8 +9,9 @@
 namespace drill {
 
 namespace {
-constexpr Nanos bite_within = std::chrono::seconds{6};  // a quiet link gets three stimuli
+constexpr Nanos bite_within = std::chrono::seconds{6};  // counted anew once our own packets are out
 constexpr Nanos seek_pause = std::chrono::milliseconds{200};
+constexpr Nanos seek_pause_stimulated = std::chrono::seconds{1};
 constexpr Nanos check_pause = std::chrono::milliseconds{200};
 constexpr Nanos presence_age = std::chrono::seconds{2};  // of the last read-back before an undo
 constexpr Nanos whole_second = std::chrono::seconds{1};
@@ -142,7 +143,10 @@ bool ChangeRun::answer(TurnWriter& turn, const Answered& answered) {
             std::find(stimulus_orders_.begin(), stimulus_orders_.end(), answered.order);
         stimulus != stimulus_orders_.end()) {
         stimulus_orders_.erase(stimulus);  // only a packet was wanted, its fate says nothing
-        if (stimulus_orders_.empty() && stage_ == Stage::seeking && !order_) { ask_presence(turn); }
+        if (stimulus_orders_.empty() && stage_ == Stage::seeking) {
+            bite_by_ = turn.now().boot + bite_within;
+            if (!order_) { ask_presence(turn); }
+        }
         return true;
     }
     if (!order_ || answered.order != *order_) { return false; }
@@ -324,7 +328,10 @@ void ChangeRun::seek(TurnWriter& turn, Presence found, Nanos received, const std
                   "gone before it could bite" + (said.empty() ? "" : ": " + said));
         return;
     }
-    if (turn.now().boot >= *bite_by_) {
+    // A peer of many targets sends its packets one after the other: they are awaited, each for the
+    // time of its order, and asked for less often meanwhile.
+    const bool stimulated = !stimulus_orders_.empty();
+    if (turn.now().boot >= *bite_by_ && !stimulated) {
         fail_with(turn, Failure::no_bite,
                   "no bite: read-back says " + std::string(name_of(found)) +
                       (said.empty() ? "" : " (" + said + ")"));
@@ -333,7 +340,7 @@ void ChangeRun::seek(TurnWriter& turn, Presence found, Nanos received, const std
     if (found == Presence::idle && !stimulated_ && !lease_->change.stimulate.empty()) {
         stimulate(turn);
     }
-    ask_at_ = turn.now().boot + seek_pause;
+    ask_at_ = turn.now().boot + (stimulated ? seek_pause_stimulated : seek_pause);
     turn.wake_at(*ask_at_);
 }
 
