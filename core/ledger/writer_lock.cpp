@@ -101,7 +101,8 @@ Error held_by(const std::string& directory, const std::optional<WriterId>& holde
         if (!holder->run.empty()) { who += ", run " + holder->run; }
     }
     return fail(Code::busy, "the ledger in " + directory + " is being written by " + who +
-                                ": wait for it, or stop it where it runs with ^C or `kill -INT`, which undoes its changes");
+                                ": wait for it, or stop it where it runs with ^C or `kill -INT`, "
+                                "which undoes its changes");
 }
 
 }  // namespace

@@ -51,8 +51,8 @@ struct Param {
     std::string_view fallback{};  ///< default as it would be written in TOML, "" = none
     std::string_view help{};      ///< one sentence
     std::string_view choices{};   ///< "in|out|both" for choice
-    std::int64_t least{0};      ///< integer, duration (ms), percent (ppm): bounds, inclusive
-    std::int64_t most{0};       ///< 0 = no upper bound
+    std::int64_t least{0};        ///< integer, duration (ms), percent (ppm): bounds, inclusive
+    std::int64_t most{0};         ///< 0 = no upper bound
 };
 
 /// Typed look-ups; asserted to exist with that type (the loader fills defaults).

@@ -15,6 +15,9 @@ namespace drill {
 
 namespace {
 
+// From the apply to the first bite, the rounding of leases to whole seconds, and the last look.
+constexpr Nanos before_the_limit = std::chrono::seconds{5};
+
 std::vector<std::string> words_of(std::string_view text) {
     std::vector<std::string> words = split(text, ' ');
     std::erase(words, "");
@@ -169,6 +172,14 @@ private:
             problems_.add(Code::refused,
                           where + " holds for " + show_duration(spec.hold) +
                               ", the limit is longest = " + show_duration(draft_.plan.longest));
+        } else if (kind->ending != Ending::instant && !spec.cuts_control &&
+                   spec.hold + before_the_limit > draft_.plan.longest) {
+            // Its lease would end it before the last look, and such a run is INVALID.
+            problems_.add(
+                Code::refused,
+                where + " holds for " + show_duration(spec.hold) +
+                    ": too close to the limit, longest = " + show_duration(draft_.plan.longest) +
+                    "; give it at least " + show_duration(spec.hold + before_the_limit));
         }
         DraftStep step{kind, target->hosts, {}};
         for (const std::string& name : target->hosts) {

@@ -309,6 +309,12 @@ TEST_CASE("more hosts at one time than the limit allows are refused with the ari
           "app-2; by step cut-off");
 }
 
+TEST_CASE("a hold that its own lease would end before the last look is refused") {
+    Experiment experiment = sample_experiment();
+    experiment.steps[0].hold = 5min - 1s;
+    CHECK(has(refusal({}, experiment), "too close to the limit, longest = 5 m 00 s"));
+}
+
 TEST_CASE("a hold longer than the limit, alone or in a chain, is refused") {
     Experiment experiment = sample_experiment();
     experiment.steps[0].hold = 6min;
