@@ -79,7 +79,7 @@ UndoWord undo_of(const Plan* plan, const ChangeOutcome& change) {
     return UndoWord::open;
 }
 
-std::string with_note(std::string text, const std::string& note) {
+std::string with_note(const std::string& text, const std::string& note) {
     return note.empty() ? text : text + ": " + safe(note);
 }
 

@@ -85,7 +85,7 @@ private:
     void keep();
     Lane* pick();
     void make_ready(Lane& lane);
-    void carry_out(Lane& lane, Order order, std::unique_lock<std::mutex>& lock);
+    void carry_out(Lane& lane, const Order& order, std::unique_lock<std::mutex>& lock);
     Result<Reply> perform(Lane& lane, const Order& order, const std::stop_token& stop);
     void grow();
     void refuse(const Order& order, Code code, std::string why);
@@ -187,13 +187,13 @@ void Lanes::Inside::work() {
         lane->running = order.urgency;
         lane->stop = std::stop_source();
         --ready_;
-        carry_out(*lane, std::move(order), lock);
+        carry_out(*lane, order, lock);
         lane->busy = false;
         if (!lane->queue.empty()) { make_ready(*lane); }
     }
 }
 
-void Lanes::Inside::carry_out(Lane& lane, Order order, std::unique_lock<std::mutex>& lock) {
+void Lanes::Inside::carry_out(Lane& lane, const Order& order, std::unique_lock<std::mutex>& lock) {
     const std::stop_token stop = lane.stop.get_token();
     lock.unlock();
     const Nanos sent = clock_.now().boot;
