@@ -26,7 +26,7 @@ bool skipped() {
     return true;
 }
 
-std::string A(const char* node, int family) { return Fabric::address(node, family); }
+std::string address_of(const char* node, int family) { return Fabric::address(node, family); }
 
 /// One change on the target, from its questions to its undo.
 class Fault {
@@ -36,11 +36,11 @@ public:
         request = request_for(kind_, Binding::run);
         request.directory = place.directory;
         request.host = "t";
-        request.facts["ssh_client"] = A("c", 4);
+        request.facts["ssh_client"] = address_of("c", 4);
         request.facts["identity_services"] = "";
-        request.facts["addresses"] = A("t", 4) + " " + A("t", 6) + " 172.30.0.1";
+        request.facts["addresses"] = address_of("t", 4) + " " + address_of("t", 6) + " 172.30.0.1";
         request.params["direction"] = std::string("both");
-        request.peers = {{"p", {A("p", 4), A("p", 6)}}};
+        request.peers = {{"p", {address_of("p", 4), address_of("p", 6)}}};
         request.ttl = std::chrono::seconds{60};
     }
     Fault(const Fault&) = delete;
@@ -89,14 +89,14 @@ struct Way {
 };
 
 std::vector<Way> peer_ways() {
-    return {{"peer to target, IPv4", "p", A("t", 4), 7000},
-            {"peer to target, IPv6", "p", A("t", 6), 7000},
-            {"target to peer, IPv4", "t", A("p", 4), 7000},
-            {"target to peer, IPv6", "t", A("p", 6), 7000},
-            {"peer to a DNAT port of the container", "p", A("t", 4), 8080},
-            {"peer to the container, routed", "p", A("k", 4), 80},
-            {"container to peer", "k", A("p", 4), 7000},
-            {"container to peer, masqueraded", "k", A("p", 4), 9099}};
+    return {{"peer to target, IPv4", "p", address_of("t", 4), 7000},
+            {"peer to target, IPv6", "p", address_of("t", 6), 7000},
+            {"target to peer, IPv4", "t", address_of("p", 4), 7000},
+            {"target to peer, IPv6", "t", address_of("p", 6), 7000},
+            {"peer to a DNAT port of the container", "p", address_of("t", 4), 8080},
+            {"peer to the container, routed", "p", address_of("k", 4), 80},
+            {"container to peer", "k", address_of("p", 4), 7000},
+            {"container to peer, masqueraded", "k", address_of("p", 4), 9099}};
 }
 
 void check_all(const std::vector<Way>& ways, bool works) {
@@ -114,12 +114,12 @@ void check_all(const std::vector<Way>& ways, bool works) {
 }
 
 void check_others() {
-    check_all({{"other to target", "o", A("t", 4), 7000},
-               {"other to target, IPv6", "o", A("t", 6), 7000},
-               {"other to the container's DNAT port", "o", A("t", 4), 8080},
-               {"target to other", "t", A("o", 4), 7000},
-               {"container to other", "k", A("o", 4), 7000},
-               {"controller to sshd", "c", A("t", 4), 22}},
+    check_all({{"other to target", "o", address_of("t", 4), 7000},
+               {"other to target, IPv6", "o", address_of("t", 6), 7000},
+               {"other to the container's DNAT port", "o", address_of("t", 4), 8080},
+               {"target to other", "t", address_of("o", 4), 7000},
+               {"container to other", "k", address_of("o", 4), 7000},
+               {"controller to sshd", "c", address_of("t", 4), 22}},
               true);
 }
 
@@ -149,8 +149,8 @@ TEST_CASE("a partition cuts the peer in both families and ways, and nobody else"
 
 TEST_CASE("established connections stall without a reset and go on after the undo") {
     if (skipped()) { return; }
-    const int v4 = fabric().connect("p", A("t", 4), 7000);
-    const int v6 = fabric().connect("t", A("p", 6), 7000);
+    const int v4 = fabric().connect("p", address_of("t", 4), 7000);
+    const int v6 = fabric().connect("t", address_of("p", 6), 7000);
     REQUIRE(v4 >= 0);
     REQUIRE(v6 >= 0);
     CHECK(echoes(v4, 500));
@@ -186,21 +186,21 @@ TEST_CASE("a quiet partition is idle until our own packets make it bite") {
 TEST_CASE("a controller that is a peer keeps its connection to sshd and nothing else") {
     if (skipped()) { return; }
     Fault fault("net-partition");
-    fault.request.peers.push_back({"c", {A("c", 4)}});
+    fault.request.peers.push_back({"c", {address_of("c", 4)}});
     fault.apply();
-    CHECK(fabric().tcp("c", A("t", 4), 22));
-    CHECK_FALSE(fabric().tcp("c", A("t", 4), 7000));
-    CHECK_FALSE(fabric().tcp("t", A("c", 4), 7000));
+    CHECK(fabric().tcp("c", address_of("t", 4), 22));
+    CHECK_FALSE(fabric().tcp("c", address_of("t", 4), 7000));
+    CHECK_FALSE(fabric().tcp("t", address_of("c", 4), 7000));
 }
 
 TEST_CASE("a service that logins need keeps its own ports and nothing else") {
     if (skipped()) { return; }
     Fault fault("net-partition");
-    fault.request.facts["identity_services"] = A("p", 4) + " " + A("p", 6);
+    fault.request.facts["identity_services"] = address_of("p", 4) + " " + address_of("p", 6);
     fault.apply();
-    CHECK(fabric().udp("t", A("p", 4), 53));
-    CHECK(fabric().tcp("t", A("p", 6), 53));
-    CHECK_FALSE(fabric().tcp("t", A("p", 4), 7000));
+    CHECK(fabric().udp("t", address_of("p", 4), 53));
+    CHECK(fabric().tcp("t", address_of("p", 6), 53));
+    CHECK_FALSE(fabric().tcp("t", address_of("p", 4), 7000));
 }
 
 TEST_CASE("inbound alone lets the target send, outbound alone lets it hear") {
@@ -211,7 +211,7 @@ TEST_CASE("inbound alone lets the target send, outbound alone lets it hear") {
         in.request.params["direction"] = std::string("in");
         in.apply();
         // The question arrives and its answer is dropped: both ends see silence, no error.
-        const Fabric::Counted out = fabric().count("t", A("p", family), 7000, 5);
+        const Fabric::Counted out = fabric().count("t", address_of("p", family), 7000, 5);
         CHECK(out.errors == 0);
         CHECK(out.answers == 0);
         CHECK(in.said().find("inet: dropped 5 of 5 packets") != std::string::npos);
@@ -220,7 +220,7 @@ TEST_CASE("inbound alone lets the target send, outbound alone lets it hear") {
         Fault only_out("net-partition");
         only_out.request.params["direction"] = std::string("out");
         only_out.apply();
-        const Fabric::Counted lost = fabric().count("t", A("p", family), 7000, 5);
+        const Fabric::Counted lost = fabric().count("t", address_of("p", family), 7000, 5);
         CHECK(lost.errors == 0);
         CHECK(lost.answers == 0);
         CHECK(only_out.said() == "netdev: dropped 5 of 5 packets\n");
@@ -233,21 +233,21 @@ TEST_CASE("ports and protocol narrow the cut to a service of either side") {
     tcp.request.params["protocol"] = std::string("tcp");
     tcp.request.params["ports"] = std::vector<std::string>{"6999-7000"};
     tcp.apply();
-    check_all({{"peer to 7000", "p", A("t", 4), 7000},
-               {"peer to 7000, IPv6", "p", A("t", 6), 7000},
-               {"target to 7000", "t", A("p", 4), 7000},
-               {"target to 7000, IPv6", "t", A("p", 6), 7000}},
+    check_all({{"peer to 7000", "p", address_of("t", 4), 7000},
+               {"peer to 7000, IPv6", "p", address_of("t", 6), 7000},
+               {"target to 7000", "t", address_of("p", 4), 7000},
+               {"target to 7000, IPv6", "t", address_of("p", 6), 7000}},
               false);
-    check_all(
-        {{"peer to 7001", "p", A("t", 4), 7001}, {"target to 7001, IPv6", "t", A("p", 6), 7001}},
-        true);
-    CHECK(fabric().udp("p", A("t", 4), 7000));
+    check_all({{"peer to 7001", "p", address_of("t", 4), 7001},
+               {"target to 7001, IPv6", "t", address_of("p", 6), 7001}},
+              true);
+    CHECK(fabric().udp("p", address_of("t", 4), 7000));
     REQUIRE(tcp.undo() == 0);
     Fault udp("net-partition");
     udp.request.params["protocol"] = std::string("udp");
     udp.apply();
-    CHECK_FALSE(fabric().udp("p", A("t", 6), 7001));
-    CHECK(fabric().tcp("p", A("t", 6), 7001));
+    CHECK_FALSE(fabric().udp("p", address_of("t", 6), 7001));
+    CHECK(fabric().tcp("p", address_of("t", 6), 7001));
 }
 
 TEST_CASE("answers of a service carry its port as the source and are cut inbound too") {
@@ -256,8 +256,8 @@ TEST_CASE("answers of a service carry its port as the source and are cut inbound
     fault.request.params["direction"] = std::string("in");
     fault.request.params["ports"] = std::vector<std::string>{"7000"};
     fault.apply();
-    CHECK_FALSE(fabric().udp("t", A("p", 4), 7000));
-    CHECK(fabric().udp("t", A("p", 4), 7001));
+    CHECK_FALSE(fabric().udp("t", address_of("p", 4), 7000));
+    CHECK(fabric().udp("t", address_of("p", 4), 7001));
     CHECK(fault.seen() == Presence::bites);
 }
 
@@ -270,20 +270,20 @@ TEST_CASE("a protocol of icmp leaves TCP alone and neighbours known") {
     const CommandReply flush =
         run({{"ip", "-6", "neigh", "flush", "dev", "eth0"}, ""}, fault.place);
     CHECK(flush.status == 0);
-    CHECK(fabric().tcp("t", A("p", 6), 7000));
+    CHECK(fabric().tcp("t", address_of("p", 6), 7000));
     Place busybox = fault.place;
     busybox.shell = "busybox";
-    CHECK(run({{"ping", "-c1", "-W1", A("p", 4)}, ""}, busybox).status != 0);
-    CHECK(run({{"ping", "-c1", "-W1", A("o", 4)}, ""}, busybox).status == 0);
+    CHECK(run({{"ping", "-c1", "-W1", address_of("p", 4)}, ""}, busybox).status != 0);
+    CHECK(run({{"ping", "-c1", "-W1", address_of("o", 4)}, ""}, busybox).status == 0);
 }
 
 TEST_CASE("peers behind several devices are cut on each of them") {
     if (skipped()) { return; }
     Fault fault("net-partition");
-    fault.request.peers.push_back({"k", {A("k", 4)}});
+    fault.request.peers.push_back({"k", {address_of("k", 4)}});
     fault.apply();
-    CHECK_FALSE(fabric().tcp("t", A("k", 4), 80));
-    CHECK_FALSE(fabric().tcp("t", A("p", 4), 7000));
+    CHECK_FALSE(fabric().tcp("t", address_of("k", 4), 80));
+    CHECK_FALSE(fabric().tcp("t", address_of("p", 4), 7000));
     CHECK(fault.change.apply.front().input.find("device \"k0\"") != std::string::npos);
 }
 
@@ -292,7 +292,7 @@ TEST_CASE("a partition ends at its time with no process of ours, and is never re
     Fault fault("net-partition");
     fault.request.ttl = std::chrono::seconds{1};
     fault.apply();
-    const Way way{"", "p", A("t", 6), 7000};
+    const Way way{"", "p", address_of("t", 6), 7000};
     CHECK_FALSE(fabric().tcp(way.from, way.to, way.port));
     CHECK(works_within(way, std::chrono::seconds{5}));
     CHECK(status_of(fault.change.renew, fault.place) != 0);
@@ -310,10 +310,10 @@ TEST_CASE("renewals keep a partition past its first time") {
     fault.apply();
     const auto begun = std::chrono::steady_clock::now();
     while (std::chrono::steady_clock::now() - begun < std::chrono::milliseconds{2600}) {
-        CHECK_FALSE(fabric().tcp("p", A("t", 4), 7000));
+        CHECK_FALSE(fabric().tcp("p", address_of("t", 4), 7000));
         REQUIRE(status_of(fault.change.renew, fault.place) == 0);
     }
-    CHECK_FALSE(fabric().tcp("p", A("t", 4), 7000));
+    CHECK_FALSE(fabric().tcp("p", address_of("t", 4), 7000));
 }
 
 TEST_CASE("an undo is harmless twice, without an apply, and after half an apply") {
@@ -387,8 +387,8 @@ TEST_CASE("what somebody else did to our tables is seen and named") {
     {
         Fault fault("net-partition");
         fault.apply();
-        REQUIRE(fault.nft({"delete", "element", "inet", table, "p4", "{", A("p", 4), "}"}).status ==
-                0);
+        REQUIRE(fault.nft({"delete", "element", "inet", table, "p4", "{", address_of("p", 4), "}"})
+                    .status == 0);
         CHECK(fault.seen() == Presence::altered);
     }
 }
@@ -412,9 +412,9 @@ TEST_CASE("the scripts judge alike in every shell") {
             fault.request.params["loss"] = Percent{900'000};
             fault.apply();
             CHECK(fault.seen() == Presence::idle);
-            const Fabric::Counted sent = fabric().count("p", A("t", 4), 7000, 20);
+            const Fabric::Counted sent = fabric().count("p", address_of("t", 4), 7000, 20);
             CHECK(sent.answers < 20);
-            const Fabric::Counted back = fabric().count("t", A("p", 4), 7000, 20);
+            const Fabric::Counted back = fabric().count("t", address_of("p", 4), 7000, 20);
             CHECK(back.errors == 0);
             CHECK(fault.seen() == Presence::bites);
             REQUIRE(fault.nft({"flush", "chain", "inet", "drill_abc123def456", "pre"}).status == 0);
@@ -435,7 +435,7 @@ TEST_CASE("a loss of 30 percent loses about 30 percent, and of nobody else") {
         fault.request.params["protocol"] = std::string("udp");
         fault.request.params["ports"] = std::vector<std::string>{"7000"};
         fault.apply();
-        const Fabric::Counted counted = fabric().count("p", A("t", 6), 7000, 2000);
+        const Fabric::Counted counted = fabric().count("p", address_of("t", 6), 7000, 2000);
         MESSAGE("answers " << counted.answers << " of 2000; " << fault.said());
         // A busy machine loses datagrams in socket buffers too, so the rule's own counters judge:
         // 30 % of what it saw, give or take seven standard deviations.
@@ -449,9 +449,9 @@ TEST_CASE("a loss of 30 percent loses about 30 percent, and of nobody else") {
         CHECK(std::abs(dropped - 0.3 * seen) < 7 * std::sqrt(0.21 * seen));
         CHECK(counted.answers <= seen - dropped);
         CHECK(counted.answers >= 500);
-        CHECK(fabric().count("o", A("t", 4), 7000, 20).answers == 20);
+        CHECK(fabric().count("o", address_of("t", 4), 7000, 20).answers == 20);
         CHECK(fault.undo() == 0);
-        CHECK(fabric().count("p", A("t", 6), 7000, 20).answers == 20);
+        CHECK(fabric().count("p", address_of("t", 6), 7000, 20).answers == 20);
     }
 }
 

@@ -147,7 +147,8 @@ TEST_CASE("volatile facts leave the hash alone") {
                                            {"user", "toor"},
                                            {"shell", "/bin/bash"},
                                            {"ssh_client", "10.77.0.251"}}) {
-        CAPTURE(name);
+        const std::string varied = name;  // clang 14 captures no structured binding
+        CAPTURE(varied);
         Fleet fleet;
         fleet.lines[target()][name] = value;
         CHECK(make_plan(fleet)->hash == before);
@@ -167,7 +168,8 @@ TEST_CASE("each identity fact of a target enters the hash") {
                                            {"address", "10.9.9.9"},
                                            {"ssh_server_port", "23"},
                                            {"tool.nft", "/opt/nft"}}) {
-        CAPTURE(name);
+        const std::string varied = name;  // clang 14 captures no structured binding
+        CAPTURE(varied);
         Fleet fleet;
         fleet.lines[target()][name] = value;
         const auto plan = make_plan(fleet);

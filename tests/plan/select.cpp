@@ -51,8 +51,8 @@ TEST_CASE("a selection that names nothing, nobody or a stranger is an error") {
 TEST_CASE("picks count, and percentages round down") {
     struct Row {
         Pick pick;
-        int of;
-        int picked;  // 0 = refused
+        int of{0};
+        int picked{0};  // 0 = refused
     };
     const Row rows[] = {{{Pick::How::count, 1, {}}, 3, 1},
                         {{Pick::How::count, 3, {}}, 3, 3},

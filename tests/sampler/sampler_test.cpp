@@ -171,9 +171,9 @@ TEST_CASE("method, headers and body reach the server; the connection is for one 
 TEST_CASE("no more than 64 KiB of a body are read, and that is an answer") {
     Server server;
     ProbeSpec spec = http(server.url("/big"));
-    spec.params["ok.contains"] = std::string(64 * 1024, 'x');
+    spec.params["ok.contains"] = std::string(std::size_t{64} * 1024, 'x');
     ProbeSpec longer = http(server.url("/big"));
-    longer.params["ok.contains"] = std::string(64 * 1024 + 1, 'x');
+    longer.params["ok.contains"] = std::string(std::size_t{64} * 1024 + 1, 'x');
     Run run({spec, longer});
     CHECK(run.first(0).state == SampleState::ok);
     CHECK(run.first(1).state == SampleState::failed);

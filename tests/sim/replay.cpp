@@ -41,6 +41,6 @@ int main(int argc, char** argv) {
         bad += result.broken.empty() ? 0U : 1U;
     }
     std::printf("%llu runs, %zu broke an invariant\n",
-                static_cast<unsigned long long>(to - from + 1), bad);
+                static_cast<unsigned long long>(to) - from + 1, bad);
     return bad == 0 ? 0 : 1;
 }
