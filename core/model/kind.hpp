@@ -45,7 +45,7 @@ struct Kind {
     std::string (*describe)(const ChangeRequest&){nullptr};
 };
 
-/// All kinds, sorted by name. Made by CMake from the folder; see faults/CMakeLists.txt.
+/// All kinds, sorted by name. Made by drill_kinds in the top CMakeLists.txt.
 using Kinds = std::span<const Kind* const>;
 [[nodiscard]] inline const Kind* find_kind(Kinds kinds, std::string_view name) {
     for (const Kind* kind : kinds) {
