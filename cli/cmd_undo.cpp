@@ -71,19 +71,18 @@ bool undo_run(const Globals& globals, SqliteLedger& ledger, Fleet& fleet, std::i
           (count == 0 ? "its controller is gone, nothing is open" : counted(count, "open lease")) +
           "\n");
     Undoing undoing(std::move(dead.leases), controller_boot_id(), undo_budget, random_seed());
-    const RunnerReport report =
-        drill::run([&](const Instant& now,
-                       std::vector<News> news) { return undoing.turn(now, std::move(news)); },
-                   {.clock = fleet.clock,
-                    .mailbox = fleet.mailbox,
-                    .transport = fleet.transport(),
-                    .ledger = ledger,
-                    .sampler = nullptr,
-                    .show = [](const Event& event) {
-                        if (event.type != "undo.sent" && event.type != "lease.released") {
-                            print("  " + safe(event.message) + "\n");
-                        }
-                    }});
+    const RunnerReport report = drill::run(
+        [&](const Instant& now, const std::vector<News>& news) { return undoing.turn(now, news); },
+        {.clock = fleet.clock,
+         .mailbox = fleet.mailbox,
+         .transport = fleet.transport(),
+         .ledger = ledger,
+         .sampler = nullptr,
+         .show = [](const Event& event) {
+             if (event.type != "undo.sent" && event.type != "lease.released") {
+                 print("  " + safe(event.message) + "\n");
+             }
+         }});
     if (!report.complete) {
         complain("the ledger does not hold all of this: " + report.ledger_problem);
     }

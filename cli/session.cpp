@@ -69,7 +69,7 @@ std::optional<Plan> ask_and_compose(Fleet& fleet, Planner& planner, int& exit) {
     if (!first) { return refuse(first.error()); }
     std::vector<AskAnswer> answers = fleet.ask(*std::move(first), stopped);
     if (!stopped) {
-        Result<std::vector<Ask>> second = planner.observe(std::move(answers));
+        Result<std::vector<Ask>> second = planner.observe(answers);
         if (!second) { return refuse(second.error()); }
         answers = fleet.ask(*std::move(second), stopped);
     }
@@ -78,7 +78,7 @@ std::optional<Plan> ask_and_compose(Fleet& fleet, Planner& planner, int& exit) {
         exit = exit_halted;
         return std::nullopt;
     }
-    Result<Plan> plan = planner.compose(std::move(answers));
+    Result<Plan> plan = planner.compose(answers);
     if (!plan) { return refuse(plan.error()); }
     return *std::move(plan);
 }

@@ -153,6 +153,8 @@ struct Named {
     E value;
     std::string_view name;
 };
+template <class E>
+Named(E, std::string_view) -> Named<E>;
 
 template <class E>
 constexpr std::array<Named<E>, 0> names_of{};
@@ -309,8 +311,8 @@ private:
         keys_.pop_back();
         return true;
     }
-    bool refuse(std::string problem) {
-        if (problem_.empty()) { problem_ = std::move(problem); }
+    bool refuse(const std::string& problem) {
+        if (problem_.empty()) { problem_ = problem; }
         return false;
     }
 

@@ -58,7 +58,9 @@ std::vector<std::string> host_gates(const std::string& name, const DraftHost& ho
     for (const std::string& tool : host.tools) {
         if (facts.contains("tool." + tool)) { continue; }
         const std::string fix = fix_for_tool(tool);
-        reasons.push_back(name + ": `" + tool + "` is missing" + (fix.empty() ? "" : "; " + fix));
+        std::string reason = name + ": `" + tool + "` is missing";
+        if (!fix.empty()) { reason.append("; ").append(fix); }
+        reasons.push_back(std::move(reason));
     }
     if (fact(facts, "uid") != "0") {
         const std::string who = fact(facts, "user").empty() ? "somebody" : fact(facts, "user");
@@ -70,7 +72,8 @@ std::vector<std::string> host_gates(const std::string& name, const DraftHost& ho
     const std::vector<std::string> deny = fact_list(facts, "deny");
     for (const std::string& kind : host.kinds) {
         if (contains(deny, kind) || contains(deny, "all")) {
-            reasons.push_back(name + ": /etc/drill/deny there forbids " + kind);
+            reasons.push_back(
+                std::string(name).append(": /etc/drill/deny there forbids ").append(kind));
         }
     }
     if (fact(facts, "stop") == "1") {

@@ -198,7 +198,7 @@ ChangeRequest Planner::request_for(std::size_t step, const std::string& host) {
     return request;
 }
 
-Result<std::vector<Ask>> Planner::observe(std::vector<AskAnswer> answers) {
+Result<std::vector<Ask>> Planner::observe(const std::vector<AskAnswer>& answers) {
     problems_ = {};
     for (const auto& [host, answer] : by_host(answers, questions_, problems_)) {
         if (questions_.contains(host)) { take_facts(host, *answer); }
@@ -299,7 +299,7 @@ void Planner::add_hosts() {
     }
 }
 
-Result<Plan> Planner::compose(std::vector<AskAnswer> answers) {
+Result<Plan> Planner::compose(const std::vector<AskAnswer>& answers) {
     problems_ = {};
     const auto found = by_host(answers, questions_, problems_);
     for (const auto& [host, commands] : questions_) {

@@ -51,10 +51,10 @@ public:
     /// Takes one answer for each question of start(), in any order, and asks what the kinds
     /// want to know, one question per host; may ask nothing. Failure: Code::refused, every
     /// closed gate of every host at once.
-    Result<std::vector<Ask>> observe(std::vector<AskAnswer> answers);
+    Result<std::vector<Ask>> observe(const std::vector<AskAnswer>& answers);
     /// Takes one answer for each question of observe() and composes every change with volatile
     /// facts as placeholders. Failure: Code::refused, every reason at once.
-    Result<Plan> compose(std::vector<AskAnswer> answers);
+    Result<Plan> compose(const std::vector<AskAnswer>& answers);
 
     /// Hosts that answered, after observe().
     [[nodiscard]] const std::map<std::string, HostState>& states() const { return states_; }

@@ -104,7 +104,8 @@ std::string describe_selection(const Selection& selection) {
     if (!selection.hosts.empty()) { return join(selection.hosts, ", "); }
     std::string out;
     for (const auto& [name, value] : selection.labels) {
-        out += (out.empty() ? "" : " ") + name + "=" + value;
+        if (!out.empty()) { out += ' '; }
+        out.append(name).append("=").append(value);
     }
     return out;
 }

@@ -96,7 +96,7 @@ std::string undo_text(const Page& page, const Plan* plan, const ChangeOutcome& c
                             ? show_duration(-*change.overstay) + " before its time"
                             : show_duration(*change.overstay) + " past its time");
             }
-            return with_note(std::move(text), change.note);
+            return with_note(text, change.note);
         }
         case UndoWord::kept: return with_note("kept on purpose", change.note);
         case UndoWord::closed:

@@ -79,7 +79,7 @@ std::string command_line(const std::vector<std::string>& argv) {
     const bool simple = std::all_of(argv.begin(), argv.end(), [](const std::string& word) {
         return std::all_of(word.begin(), word.end(), same_in_all_shells);
     });
-    const std::string line = "exec " + shell_join(argv);
+    std::string line = "exec " + shell_join(argv);
     if (simple) { return line; }
     // shell_join ends in a quote or a word character, so $( ) strips no newline of ours.
     return "exec /bin/sh -c 'eval \"$(printf %b \"$1\")\"' sh '" + octal(line) + "'";

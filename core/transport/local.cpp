@@ -186,6 +186,7 @@ Result<Child> Local::start(const std::string& program, const Command& command) {
     DRILL_TRY(Pipe err, make_pipe());
     const std::vector<std::string> variables = environment();
     std::vector<const char*> pointers;
+    pointers.reserve(variables.size() + 1);
     for (const std::string& variable : variables) { pointers.push_back(variable.c_str()); }
     pointers.push_back(nullptr);
     const std::vector<std::string> arguments(command.argv.begin() + 1, command.argv.end());

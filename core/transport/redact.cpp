@@ -27,7 +27,10 @@ Secret::Secret(std::string_view text) : text_(text) {}
 Secret::Secret(std::string&& text) : text_(text) { zero(text); }
 
 // Moving a std::string leaves short texts behind in the source, hence copy and zero.
-Secret::Secret(Secret&& other) noexcept : text_(other.text_) { other.wipe(); }
+Secret::Secret(Secret&& other) noexcept {
+    text_ = other.text_;
+    other.wipe();
+}
 
 Secret& Secret::operator=(Secret&& other) noexcept {
     if (this != &other) {

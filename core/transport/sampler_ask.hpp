@@ -18,7 +18,7 @@ struct Done {
 };
 using Ends = std::vector<Done>;
 
-inline constexpr std::size_t body_limit = 64U * 1024U;
+inline constexpr std::size_t body_limit = std::size_t{64} * 1024U;
 
 /// What an epoll event is about, in the upper bits of its datum.
 enum class Source : std::uint64_t { timer, wake, resolved, tcp, curl };

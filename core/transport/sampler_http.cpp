@@ -82,7 +82,8 @@ bool add_headers(Transfer& transfer, const HttpQuestion& question) {
     bool closes = false;
     for (const auto& [name, value] : question.headers) {
         // A header without a value would be left out by curl unless it ends in a semicolon.
-        lines.push_back(value.empty() ? name + ";" : name + ": " + value);
+        std::string& line = lines.emplace_back(name);
+        value.empty() ? line.append(";") : line.append(": ").append(value);
         closes = closes || name == "Connection";
     }
     // The server closes first: its side keeps the TIME_WAIT, and our ports do not run out.

@@ -196,7 +196,7 @@ Result<Fd> connect_tcp(const std::string& address, std::uint16_t port, Nanos wit
             alive = alive || !target.dead;
         }
         if (!alive || boot_now() >= give_up) {
-            return fail(Code::unreachable, where + ": " + problem);
+            return fail(Code::unreachable, std::string(where).append(": ").append(problem));
         }
     }
 }

@@ -53,8 +53,8 @@ std::string exemptions(const NetCut& cut, const Side& side) {
     for (const auto& [family, addresses] :
          {std::pair{"ip", &cut.controller.v4}, std::pair{"ip6", &cut.controller.v6}}) {
         for (const std::string& address : *addresses) {
-            text += "        " + std::string(family) + peer + address + " tcp " +
-                    std::string(side.own_port) + " " + cut.ssh_port + " accept\n";
+            text.append("        ").append(family).append(peer).append(address).append(" tcp ");
+            text.append(side.own_port).append(" ").append(cut.ssh_port).append(" accept\n");
         }
     }
     text +=
@@ -87,8 +87,9 @@ std::string drop_rules(const NetCut& cut, const Side& side) {
     for (const bool v6 : {false, true}) {
         if ((v6 ? cut.peers.v6 : cut.peers.v4).empty()) { continue; }
         for (const std::string& condition : conditions(cut, v6)) {
-            text += "        " + std::string(side.fuse_key) + " @fuse " + (v6 ? "ip6 " : "ip ") +
-                    std::string(side.peer) + (v6 ? " @p6 " : " @p4 ") + condition + verdict + "\n";
+            text.append("        ").append(side.fuse_key).append(" @fuse ");
+            text.append(v6 ? "ip6 " : "ip ").append(side.peer).append(v6 ? " @p6 " : " @p4 ");
+            text.append(condition).append(verdict).append("\n");
         }
     }
     return text;
@@ -313,9 +314,11 @@ std::vector<Exec> net_undo(const NetCut& cut) {
     for (const Side* side : sides(cut)) {
         // One transaction that also succeeds when the table is gone already: nft 1.0.6 has no
         // `destroy`. The whole text is one argument.
-        const std::string table = " table " + std::string(side->family) + " " + cut.table;
+        const std::string family(side->family);
+        std::string table = " table ";
+        table.append(family).append(" ").append(cut.table);
         undo.push_back({{"nft", "add" + table + "; delete" + table}, {}});
-        forget.argv.push_back(cut.directory + "/rules." + std::string(side->family));
+        forget.argv.push_back(std::string(cut.directory).append("/rules.").append(family));
     }
     undo.insert(undo.begin(), std::move(forget));
     return undo;
