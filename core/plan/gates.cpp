@@ -58,7 +58,8 @@ std::vector<std::string> host_gates(const std::string& name, const DraftHost& ho
     for (const std::string& tool : host.tools) {
         if (facts.contains("tool." + tool)) { continue; }
         const std::string fix = fix_for_tool(tool);
-        std::string reason = name + ": `" + tool + "` is missing";
+        std::string reason = name;
+        reason.append(": `").append(tool).append("` is missing");
         if (!fix.empty()) { reason.append("; ").append(fix); }
         reasons.push_back(std::move(reason));
     }

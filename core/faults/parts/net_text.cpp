@@ -317,7 +317,9 @@ std::vector<Exec> net_undo(const NetCut& cut) {
         const std::string family(side->family);
         std::string table = " table ";
         table.append(family).append(" ").append(cut.table);
-        undo.push_back({{"nft", "add" + table + "; delete" + table}, {}});
+        std::string both = "add";
+        both.append(table).append("; delete").append(table);
+        undo.push_back({{"nft", std::move(both)}, {}});
         forget.argv.push_back(std::string(cut.directory).append("/rules.").append(family));
     }
     undo.insert(undo.begin(), std::move(forget));
