@@ -37,6 +37,26 @@ drill() { # ARG..: sets out, err, rc; no terminal anywhere
     $L enter drill "$@" </dev/null >"$W/out" 2>"$W/err"
     rc=$?
 }
+typed() { # ANSWER PROMPT ARG..: drill on a terminal, ANSWER typed once PROMPT is shown; 20 s at most
+    $L enter python3 - "$@" >"$W/out" 2>"$W/err" <<'PY'
+import os, pty, select, sys, time
+os.environ["NO_COLOR"] = "1"  # a line is measured by its characters
+pid, fd = pty.fork()
+if pid == 0: os.execvp("drill", ["drill"] + sys.argv[3:])
+seen, sent, until = b"", False, time.monotonic() + 20
+while time.monotonic() < until and select.select([fd], [], [], 20)[0]:
+    try: data = os.read(fd, 65536)
+    except OSError: break
+    seen += data
+    if not sent and sys.argv[2].encode() in b" ".join(seen.split()):
+        sent = True
+        os.write(fd, sys.argv[1].encode() + b"\n")
+sys.stdout.buffer.write(seen.replace(b"\r\n", b"\n"))
+os.close(fd)  # one that still waits for an answer is hung up
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+PY
+    rc=$?
+}
 in_shell() { # SCRIPT: at the controller's place, in a mount namespace of its own
     $L enter unshare -m bash -c "$1" </dev/null >"$W/out" 2>"$W/err"
     rc=$?
@@ -162,6 +182,11 @@ keys() {
     ! grep -q '10.77.0.21' "$W/known" && ok "refused keys are not in known_hosts" || bad "refused keys are not in known_hosts"
     drill trust --config "$W/known.toml" app-11
     expect "trust of an unknown host suggests the near one" 2 'did you mean `app-1`'
+    typed no "to record it:" trust --config "$W/known.toml" app-1
+    expect "a person who does not type yes records nothing" 3 "$fp" "not recorded"
+    typed yes "to record it:" trust --config "$W/known.toml" app-1
+    expect "a person who types yes records it" 0 "$fp" "recorded in $W/known"
+    sed -i '/10.77.0.21/d' "$W/known"
     drill trust --config "$W/known.toml" app-1 --fingerprint "$fp"
     expect "trust with the right fingerprint records it" 0 "recorded in $W/known"
     drill trust --config "$W/known.toml" app-1
@@ -307,6 +332,10 @@ gates() {
     refused "a name without a reason is not enough" "no reason was given"
     drill run --config "$W/prod.toml" "$X" --confirm lab --reason test
     expect "name and reason open the gate" 0 PASSED
+    typed lap "Type its name" run --config "$W/prod.toml" "$X" --reason test
+    expect "a person who types another name is refused" 3 '`lap` is not its name' "Nothing was touched"
+    typed lab "Type its name" run --config "$W/prod.toml" "$X" --reason test
+    expect "a person who types its name goes on" 0 PASSED
     cp -a "$lab/state" "$W/newer"
     sqlite3 "$W/newer/ledger.db" 'PRAGMA user_version = 99'
     drill run --state "$W/newer" "$X"
