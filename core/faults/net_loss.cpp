@@ -11,6 +11,7 @@ namespace {
 
 constexpr Param params[] = {
     net_from,
+    net_addresses,
     {.name = "loss",
      .type = ParamType::percent,
      .required = true,
@@ -22,7 +23,9 @@ constexpr Param params[] = {
     net_ports};
 
 Result<Change> compose(const ChangeRequest& request) {
-    return net_compose(request, value_or<Percent>(request.params, "loss", {}).ppm);
+    NetWish wish;
+    wish.ppm = value_or<Percent>(request.params, "loss", {}).ppm;
+    return net_compose(request, wish);
 }
 
 std::string describe(const ChangeRequest& request) {

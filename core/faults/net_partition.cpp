@@ -7,11 +7,9 @@ namespace drill::faults {
 
 namespace {
 
-constexpr Param params[] = {net_from, net_direction, net_protocol, net_ports};
+constexpr Param params[] = {net_from, net_addresses, net_direction, net_protocol, net_ports};
 
-Result<Change> compose(const ChangeRequest& request) {
-    return net_compose(request, drop_every_packet);
-}
+Result<Change> compose(const ChangeRequest& request) { return net_compose(request, {}); }
 
 std::string describe(const ChangeRequest& request) { return net_describe(request, "drop"); }
 

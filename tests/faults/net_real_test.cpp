@@ -1,10 +1,7 @@
 // net-partition and net-loss on a real network: the composed commands are carried out in
 // namespaces, and packets tell what they did.
-#include "faults/fabric.hpp"
-#include "faults/requests.hpp"
-#include "faults/runner.hpp"
+#include "faults/net_fault.hpp"
 
-#include <doctest/doctest.h>
 #include <unistd.h>
 #include <chrono>
 #include <cmath>
@@ -15,79 +12,6 @@ using namespace drill::test;
 
 namespace {
 
-const Fabric& fabric() {
-    static const Fabric made;
-    return made;
-}
-
-bool skipped() {
-    if (fabric().usable()) { return false; }
-    MESSAGE("skipped: " << fabric().why());
-    return true;
-}
-
-std::string address_of(const char* node, int family) { return Fabric::address(node, family); }
-
-/// One change on the target, from its questions to its undo.
-class Fault {
-public:
-    explicit Fault(std::string kind, const std::string& shell = "dash")
-        : kind_(kind_of(kind)), place{shell, make_directory(), fabric().netns("t")} {
-        request = request_for(kind_, Binding::run);
-        request.directory = place.directory;
-        request.host = "t";
-        request.facts["ssh_client"] = address_of("c", 4);
-        request.facts["identity_services"] = "";
-        request.facts["addresses"] = address_of("t", 4) + " " + address_of("t", 6) + " 172.30.0.1";
-        request.params["direction"] = std::string("both");
-        request.peers = {{"p", {address_of("p", 4), address_of("p", 6)}}};
-        request.ttl = std::chrono::seconds{60};
-    }
-    Fault(const Fault&) = delete;
-    Fault& operator=(const Fault&) = delete;
-    ~Fault() {
-        for (const Exec& exec : change.undo) {
-            const CommandReply ignored = run(exec, place);
-            static_cast<void>(ignored);
-        }
-        remove_directory(place.directory);
-    }
-    void compose() {
-        request.observed = run_all(kind_.observe(request), place);
-        Result<Change> made = kind_.compose(request);
-        if (!made) { MESSAGE(made.error().message); }
-        REQUIRE(bool(made));
-        change = *std::move(made);
-    }
-    void apply() {
-        compose();
-        REQUIRE(status_of(change.apply, place) == 0);
-    }
-    [[nodiscard]] int undo() const { return status_of(change.undo, place); }
-    [[nodiscard]] Presence seen() const { return presence(change, place); }
-    [[nodiscard]] CommandReply nft(std::vector<std::string> words) const {
-        words.insert(words.begin(), "nft");
-        return run({words, ""}, place);
-    }
-    [[nodiscard]] std::string said() const { return run(change.read_back.front(), place).out; }
-
-    ChangeRequest request;
-    Change change;
-
-private:
-    const Kind& kind_;
-
-public:
-    Place place;
-};
-
-struct Way {
-    const char* name;
-    const char* from;
-    std::string to;
-    int port;
-};
-
 std::vector<Way> peer_ways() {
     return {{"peer to target, IPv4", "p", address_of("t", 4), 7000},
             {"peer to target, IPv6", "p", address_of("t", 6), 7000},
@@ -97,20 +21,6 @@ std::vector<Way> peer_ways() {
             {"peer to the container, routed", "p", address_of("k", 4), 80},
             {"container to peer", "k", address_of("p", 4), 7000},
             {"container to peer, masqueraded", "k", address_of("p", 4), 9099}};
-}
-
-void check_all(const std::vector<Way>& ways, bool works) {
-    std::vector<int> got(ways.size());
-    std::vector<std::thread> asking;
-    for (std::size_t i = 0; i < ways.size(); ++i) {
-        asking.emplace_back(
-            [&, i] { got[i] = fabric().tcp(ways[i].from, ways[i].to, ways[i].port) ? 1 : 0; });
-    }
-    for (std::thread& one : asking) { one.join(); }
-    for (std::size_t i = 0; i < ways.size(); ++i) {
-        CAPTURE(ways[i].name);
-        CHECK(got[i] == (works ? 1 : 0));
-    }
 }
 
 void check_others() {

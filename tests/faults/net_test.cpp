@@ -49,7 +49,8 @@ TEST_CASE("a kernel without egress hook is refused, but not for inbound alone") 
 TEST_CASE("no peers, and the target as its own peer, are refused") {
     ChangeRequest none = request();
     none.peers.clear();
-    CHECK(refusal(none) == "`from` selects no host");
+    none.observed = {{0, "device eth0\n", ""}};
+    CHECK(refusal(none) == "nobody is chosen: `from` selects no host and `addresses` is empty");
     ChangeRequest self = request();
     self.peers.push_back({"app-1", {"10.77.0.4"}});
     CHECK(has(refusal(self), "app-1 is a target and one of `from`"));
@@ -218,7 +219,7 @@ TEST_CASE("what makes it bite uses a packet that matches, and at most four peers
     CHECK(change->stimulate.front().host == "app-1");
     const std::vector<std::string>& argv = change->stimulate.front().exec.argv;
     CHECK(std::vector<std::string>(argv.begin() + 4, argv.end()) ==
-          std::vector<std::string>{"tcp", "8000", "1", "10.77.0.2", "fd77::2", "10.78.0.3",
+          std::vector<std::string>{"tcp", "8000", "1", "1", "10.77.0.2", "fd77::2", "10.78.0.3",
                                    "10.77.1.1", "10.77.1.2"});
     CHECK(change->stimulate[1].host == "bal-1");
     CHECK(change->stimulate[1].exec.argv.back() == "fd77::4");
@@ -246,15 +247,82 @@ TEST_CASE("no loss is refused") {
     CHECK(has(refusal_of(kind_of("net-loss"), none), "above 0 %"));
 }
 
-TEST_CASE("more addresses than a question can hold are refused") {
+TEST_CASE("very many addresses ask for devices instead of routes, and more still are refused") {
     ChangeRequest many = request();
-    for (int i = 0; i < 1100; ++i) {
-        const std::string address =
-            "10.80." + std::to_string(i / 200) + "." + std::to_string(i % 200 + 1);
-        many.peers.front().addresses.push_back(address);
-        many.observed.front().out += "route " + address + " " + address + " dev eth0 src 1.1.1.1\n";
+    for (int i = 0; i < 5000; ++i) {
+        many.peers.front().addresses.push_back("10.80." + std::to_string(i / 200) + "." +
+                                               std::to_string(i % 200 + 1));
     }
-    CHECK(has(refusal(many), "more than 1024 addresses"));
+    const std::vector<Exec> asked = partition().observe(many);
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0].argv.back() == "devices");
+    many.observed = {{0, "device eth0\ndevice veth12\ndevice docker0\n", ""}};
+    const std::string rules = rules_of(many);
+    CHECK(has(rules, "10.80.24.200"));
+    CHECK(has(rules, "hook egress device \"eth0\""));
+    CHECK_FALSE(has(rules, "veth12"));
+    CHECK_FALSE(has(rules, "docker0"));
+    for (int i = 0; i < 12000; ++i) {
+        many.peers.front().addresses.push_back("10.99." + std::to_string(i / 200) + "." +
+                                               std::to_string(i % 200 + 1));
+    }
+    CHECK(has(refusal(many), "come to more than 16384 addresses"));
+}
+
+TEST_CASE("given networks become interval sets, and the target's own traffic stays out of them") {
+    ChangeRequest networks = request();
+    networks.peers.clear();
+    networks.observed = {{0, "device eth0\n", ""}};
+    networks.params["addresses"] =
+        std::vector<std::string>{"10.77.9.9/16", "192.0.2.7", "FD77:0::1/48", "2001:db8::7"};
+    const std::string rules = rules_of(networks);
+    CHECK(has(rules,
+              "set p4 { type ipv4_addr; flags interval; auto-merge; elements = { "
+              "10.77.0.0/16, 192.0.2.7 }; }"));
+    CHECK(has(rules, "elements = { 2001:db8::7, fd77::/48 }; }"));
+    CHECK(has(rules, "iif \"lo\" accept"));
+    CHECK_FALSE(has(rules_of(request()), "\"lo\""));
+    networks.params["addresses"] = std::vector<std::string>{"192.0.2.7", "192.0.2.8/32"};
+    CHECK(has(rules_of(networks), "set p4 { type ipv4_addr; elements = { 192.0.2.7, 192.0.2.8 }"));
+    const Result<Change> change = partition().compose(networks);
+    REQUIRE(bool(change));
+    REQUIRE(change->stimulate.size() == 1);
+    CHECK(change->stimulate.front().exec.argv.back() == "192.0.2.8");
+    CHECK(change->read_back.front().argv[4] == "any");
+}
+
+TEST_CASE("what is no address or network is refused, and so is the target's own address") {
+    for (const char* wrong : {"10.0.0.0/33", "10.0.0.0/", "fd77::/129", "bal-1", "127.0.0.1", "",
+                              "10.0.0.1/8/8", "fe80::1%eth0", "0.0.0.0", "1; flush ruleset"}) {
+        CAPTURE(wrong);
+        ChangeRequest bad = request();
+        bad.params["addresses"] = std::vector<std::string>{wrong};
+        CHECK(has(refusal(bad), "is no address or network"));
+    }
+    ChangeRequest own = request();
+    own.params["addresses"] = std::vector<std::string>{"10.77.0.4"};
+    CHECK(refusal(own) == "10.77.0.4 in `addresses` is an address of app-1 itself");
+}
+
+TEST_CASE("a cut of ports needs a port, and a device where it goes out") {
+    const Kind& port = kind_of("net-port");
+    ChangeRequest none = request_for(port, Binding::run);
+    none.params["ports"] = std::vector<std::string>{};
+    CHECK(has(refusal_of(port, none), "names no port"));
+    ChangeRequest bare = request_for(port, Binding::run);
+    bare.params["direction"] = std::string("out");
+    bare.observed = {{0, "device docker0\n", ""}};
+    CHECK(has(refusal_of(port, bare), "no network device of app-1 has an address"));
+    bare.params["direction"] = std::string("in");
+    CHECK(refusal_of(port, bare).empty());
+}
+
+TEST_CASE("an answer that is none is refused") {
+    for (const char* kind : {"net-reject", "net-port"}) {
+        ChangeRequest odd = request_for(kind_of(kind), Binding::run);
+        odd.params["answer"] = std::string("drop table");
+        CHECK(has(refusal_of(kind_of(kind), odd), "`answer` is none of"));
+    }
 }
 
 TEST_CASE("a lease that is no lease id is a mistake of the caller") {

@@ -61,12 +61,16 @@ ChangeRequest request_for(const Kind& kind, Binding binding) {
     request.ttl = std::chrono::seconds{15};
     request.longest = std::chrono::minutes{5};
     request.params = defaults_of(kind);
-    request.facts = {
-        {"tool.nft", "/usr/sbin/nft"},     {"tool.ip", "/usr/sbin/ip"},
-        {"kernel", "6.1.0-26-amd64"},      {"init", "systemd"},
-        {"ssh_client", "10.77.0.9"},       {"ssh_server_address", "10.77.0.4"},
-        {"ssh_server_port", "22"},         {"identity_services", "127.0.0.53 10.77.0.53 fd77::53"},
-        {"addresses", "10.77.0.4 fd77::4"}};
+    request.facts = {{"tool.nft", "/usr/sbin/nft"},
+                     {"tool.ip", "/usr/sbin/ip"},
+                     {"tool.tc", "/usr/sbin/tc"},
+                     {"kernel", "6.1.0-26-amd64"},
+                     {"init", "systemd"},
+                     {"ssh_client", "10.77.0.9"},
+                     {"ssh_server_address", "10.77.0.4"},
+                     {"ssh_server_port", "22"},
+                     {"identity_services", "127.0.0.53 10.77.0.53 fd77::53"},
+                     {"addresses", "10.77.0.4 fd77::4"}};
     if (kind.name == "command") {
         request.params["apply"] = std::vector<std::string>{"ip", "link", "set", "eth1", "down"};
         request.params["undo"] = std::vector<std::string>{"ip", "link", "set", "eth1", "up"};
@@ -75,9 +79,16 @@ ChangeRequest request_for(const Kind& kind, Binding binding) {
         request.params["check"] = std::vector<std::string>{"test", "-e", "/run/standby"};
     }
     if (!kind.peers_param.empty()) {
-        request.params["from"] = Selection{{{"role", "balancer"}}, {}, false};
+        request.params[std::string(kind.peers_param)] =
+            Selection{{{"role", "balancer"}}, {}, false};
         request.peers = {{"bal-1", {"10.77.0.2", "fd77::2"}}, {"bal-2", {"10.78.0.3"}}};
         request.observed = {{0, std::string(routes), ""}};
+    }
+    if (kind.name == "net-port" || kind.name == "dns-fail") {
+        request.observed = {{0, "device eth0\ndevice bond0.12\ndevice docker0\n", ""}};
+    }
+    if (kind.name == "net-port") {
+        request.params["ports"] = std::vector<std::string>{"8080", "9000-9010"};
     }
     if (kind.name == "net-loss") { request.params["loss"] = Percent{50'000}; }
     if (kind.name.substr(0, 8) == "process-") {

@@ -18,7 +18,10 @@ constexpr std::string_view victim = "victim 4711 88123 33 S /usr/bin/orders-app 
 
 using Texts = std::vector<std::string>;
 
-bool is_net(std::string_view kind) { return kind.starts_with("net-"); }
+// As the same part lists devices, for kinds whose other end can be anyone.
+constexpr std::string_view devices = "device eth0\ndevice docker0\n";
+bool is_anyone(std::string_view kind) { return kind == "net-port" || kind == "dns-fail"; }
+bool is_net(std::string_view kind) { return kind.starts_with("net-") && !is_anyone(kind); }
 bool is_process(std::string_view kind) { return kind.starts_with("process-"); }
 
 }  // namespace
@@ -42,6 +45,13 @@ void fill_in(PlannedStep& step) {
             change.peers = {{.host = "balancer", .addresses = {"10.1.0.2", "fd01::2"}}};
         }
     }
+    if (step.kind == "net-reject") { step.params["answer"] = std::string("tcp-reset"); }
+    if (step.kind == "net-port") {
+        step.params["ports"] = Texts{"8080"};
+        step.params["direction"] = std::string("both");
+        step.params["protocol"] = std::string("tcp");
+        step.params["answer"] = std::string("none");
+    }
     if (is_process(step.kind)) {
         step.params["process"] = std::string("orders-app");
         step.params["count"] = std::int64_t{1};
@@ -53,7 +63,10 @@ void fill_in(PlannedStep& step) {
 }
 
 std::vector<CommandReply> canned_answers(std::string_view kind, std::size_t commands) {
-    const std::string_view text = is_net(kind) ? routes : is_process(kind) ? victim : "";
+    const std::string_view text = is_net(kind)       ? routes
+                                  : is_anyone(kind)  ? devices
+                                  : is_process(kind) ? victim
+                                                     : "";
     return {commands, CommandReply{.status = 0, .out = std::string(text), .err = ""}};
 }
 

@@ -3,10 +3,10 @@
 
 #include "base/ids.hpp"
 #include "base/text.hpp"
+#include "faults/parts/net_address.hpp"
 #include "faults/parts/net_text.hpp"
 #include "faults/parts/values.hpp"
 
-#include <arpa/inet.h>
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -15,64 +15,10 @@ namespace drill::faults {
 
 namespace {
 
-constexpr std::size_t most_addresses = 1024;  ///< keeps argv of the route question below 64 KiB
-constexpr std::size_t most_stimulated = 4;    ///< peers that are asked to send
-
-enum class Reach : std::uint8_t { usable, link_local, unusable };
-
-struct Address {
-    std::string text;  ///< canonical
-    bool v6{false};
-    Reach reach{Reach::usable};
-};
-
-/// Parses one literal address. A zone ("%eth0") is cut off, a v4-mapped address becomes v4.
-std::optional<Address> parse_address(std::string_view written) {
-    const std::string text(written.substr(0, written.find('%')));
-    std::array<unsigned char, 16> bytes{};
-    std::array<char, INET6_ADDRSTRLEN> out{};
-    Address address;
-    if (inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1) {
-        constexpr std::array<unsigned char, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-        if (std::equal(mapped.begin(), mapped.end(), bytes.begin())) {
-            std::copy(bytes.begin() + 12, bytes.end(), bytes.begin());
-        } else {
-            address.v6 = true;
-        }
-    } else if (inet_pton(AF_INET, text.c_str(), bytes.data()) != 1) {
-        return std::nullopt;
-    }
-    inet_ntop(address.v6 ? AF_INET6 : AF_INET, bytes.data(), out.data(), out.size());
-    address.text = out.data();
-    if (address.v6) {
-        const bool link_local = bytes[0] == 0xfe && (bytes[1] & 0xc0U) == 0x80;
-        const bool odd = bytes[0] == 0xff || address.text == "::" || address.text == "::1";
-        address.reach = odd ? Reach::unusable : link_local ? Reach::link_local : Reach::usable;
-    } else {
-        const bool odd = bytes[0] == 0 || bytes[0] == 127 || bytes[0] >= 224;
-        const bool link_local = bytes[0] == 169 && bytes[1] == 254;
-        address.reach = odd ? Reach::unusable : link_local ? Reach::link_local : Reach::usable;
-    }
-    return address;
-}
-
-void add(Addresses& to, const Address& address) {
-    (address.v6 ? to.v6 : to.v4).insert(address.text);
-}
-
-bool holds(const Addresses& all, const Address& address) {
-    return (address.v6 ? all.v6 : all.v4).count(address.text) == 1;
-}
-
-/// Blank-separated addresses of a fact; what is no usable address is left out.
-Addresses addresses_of(const std::string& fact) {
-    Addresses out;
-    for (const std::string& word : split(fact, ' ')) {
-        const std::optional<Address> address = parse_address(word);
-        if (address && address->reach == Reach::usable) { add(out, *address); }
-    }
-    return out;
-}
+constexpr std::size_t most_addresses = 16384;  ///< keeps a change below 1 MiB
+constexpr std::size_t most_routes = 256;       ///< two forks each on the target; above, devices do
+constexpr std::size_t most_queues = 15;        ///< devices, as net_handle counts them
+constexpr std::size_t most_stimulated = 4;     ///< peers that are asked to send
 
 struct Range {
     int first{0}, last{0};
@@ -102,11 +48,30 @@ struct Route {
     std::string source;
 };
 
-std::map<std::string, Route> parse_routes(std::string_view out) {
-    std::map<std::string, Route> routes;
+/// Devices of the target's own containers and guests; traffic to other hosts leaves by others.
+bool inner_device(std::string_view name) {
+    constexpr std::array<std::string_view, 9> inner{"veth", "cali",  "vnet", "tap",   "docker",
+                                                    "br-",  "virbr", "cni",  "podman"};
+    return name == "lo" || std::any_of(inner.begin(), inner.end(), [name](std::string_view one) {
+               return name.starts_with(one);
+           });
+}
+
+struct Routes {
+    std::map<std::string, Route> to;
+    std::set<std::string> devices;  ///< all that have an address of their own
+};
+
+Routes parse_routes(std::string_view out) {
+    Routes all;
+    std::map<std::string, Route>& routes = all.to;
     for (const std::string& line : split(out, '\n')) {
         std::vector<std::string> words = split(line, ' ');
         std::erase(words, "");
+        if (words.size() == 2 && words[0] == "device") {
+            const std::string name = words[1].substr(0, words[1].find('@'));
+            if (!inner_device(name)) { all.devices.insert(name); }
+        }
         if (words.size() < 3) { continue; }
         Route& route = routes[words[1]];
         const std::string& type = words[2];
@@ -120,7 +85,7 @@ std::map<std::string, Route> parse_routes(std::string_view out) {
             if (words[i] == "src" && words[0] == "route") { route.source = words[i + 1]; }
         }
     }
-    return routes;
+    return all;
 }
 
 bool plain_device(const std::string& name) {
@@ -134,8 +99,10 @@ bool plain_device(const std::string& name) {
 struct Draft {
     const ChangeRequest& request;
     NetCut cut;
+    NetWish wish;
     std::vector<Range> ranges;
-    std::map<std::string, Route> routes;
+    Routes routes;
+    std::vector<std::string> literal;  ///< single ones of `addresses`
 
     [[nodiscard]] bool only_ports(const std::vector<int>& ports) const {
         return !ranges.empty() &&
@@ -214,10 +181,22 @@ Status take_controller(Draft& draft) {
     return ok();
 }
 
+/// Where net_observe asked for devices instead of routes.
+bool asks_devices(const ChangeRequest& request) {
+    std::size_t count = 0;
+    for (const Peer& peer : request.peers) { count += peer.addresses.size(); }
+    return request.peers.empty() || count > most_routes ||
+           !texts_of(request.params, "addresses").empty();
+}
+
+/// The name that the selection of peers has in the kind at hand.
+std::string peers_word(const Draft& draft) { return draft.wish.outward ? "to" : "from"; }
+
 Status take_peer(Draft& draft, const Peer& peer) {
     const std::string& host = draft.request.host;
     if (peer.host == host) {
-        return refuse(host + " is a target and one of `from`; name other hosts in `from`");
+        const std::string word = "`" + peers_word(draft) + "`";
+        return refuse(host + " is a target and one of " + word + "; name other hosts in " + word);
     }
     const Addresses own = addresses_of(fact_of(draft.request.facts, "addresses"));
     bool usable = false, routed = false;
@@ -228,7 +207,7 @@ Status take_peer(Draft& draft, const Peer& peer) {
                           " can have for others; mend `addresses` in the catalog");
         }
         if (address->reach == Reach::link_local) { continue; }
-        const Route& route = draft.routes[address->text];
+        const Route& route = draft.routes.to[address->text];
         if (route.local || holds(own, *address)) {
             return refuse(address->text + " of " + peer.host + " is an address of " + host +
                           " itself");
@@ -251,25 +230,64 @@ Status take_peer(Draft& draft, const Peer& peer) {
     if (!usable) {
         return refuse("no address of " + peer.host + " is known; give `addresses` in the catalog");
     }
-    if (draft.cut.out && !routed) {
+    if (draft.cut.out && !routed && !asks_devices(draft.request)) {
         return refuse("there is no route from " + host + " to " + peer.host +
                       ": nothing goes there as it is");
     }
     return ok();
 }
 
+/// Those of the parameter `addresses`, which no catalog names.
+Status take_addresses(Draft& draft) {
+    const std::string& host = draft.request.host;
+    const Addresses own = addresses_of(fact_of(draft.request.facts, "addresses"));
+    for (const std::string& written : texts_of(draft.request.params, "addresses")) {
+        const std::optional<Network> network = parse_network(written);
+        if (!network) {
+            return refuse("`" + escape_control(written) +
+                          "` is no address or network that others can have; `addresses` takes "
+                          "\"192.0.2.7\" and \"10.8.0.0/16\"");
+        }
+        if (network->single && (network->v6 ? own.v6 : own.v4).contains(network->text)) {
+            return refuse(network->text + " in `addresses` is an address of " + host + " itself");
+        }
+        (network->v6 ? draft.cut.peers.v6 : draft.cut.peers.v4).insert(network->text);
+        draft.cut.networks = draft.cut.networks || !network->single;
+        if (network->single) { draft.literal.push_back(network->text); }
+        draft.cut.any_bites = true;
+    }
+    return ok();
+}
+
 Status take_peers(Draft& draft) {
     const ChangeRequest& request = draft.request;
-    if (request.peers.empty()) { return refuse("`from` selects no host"); }
-    if (request.observed.size() != 1 || request.observed.front().status != 0) {
+    if (request.observed.empty() || request.observed.front().status != 0) {
         return refuse("the routes of " + request.host + " could not be read");
     }
     draft.routes = parse_routes(request.observed.front().out);
     for (const Peer& peer : request.peers) { DRILL_CHECK(take_peer(draft, peer)); }
-    if (draft.cut.peers.v4.size() + draft.cut.peers.v6.size() > most_addresses) {
-        return refuse("`from` selects more than " + std::to_string(most_addresses) + " addresses");
+    DRILL_CHECK(take_addresses(draft));
+    NetCut& cut = draft.cut;
+    if (cut.peers.empty() && !cut.anyone) {
+        return refuse("nobody is chosen: `" + peers_word(draft) +
+                      "` selects no host and `addresses` is empty");
     }
-    for (const std::string& device : draft.cut.devices) {
+    if (cut.peers.v4.size() + cut.peers.v6.size() > most_addresses) {
+        return refuse("`" + peers_word(draft) + "` and `addresses` come to more than " +
+                      std::to_string(most_addresses) + " addresses; name networks instead");
+    }
+    if (asks_devices(request)) {
+        cut.devices.insert(draft.routes.devices.begin(), draft.routes.devices.end());
+    }
+    const bool by_device = cut.out && cut.treatment != Treatment::reject;
+    if (by_device && cut.devices.empty()) {
+        return refuse("no network device of " + request.host + " has an address; nothing leaves");
+    }
+    if (cut.treatment == Treatment::classify && cut.devices.size() > most_queues) {
+        return refuse("more than " + std::to_string(most_queues) + " devices of " + request.host +
+                      " lead there; choose fewer peers");
+    }
+    for (const std::string& device : cut.devices) {
         if (!plain_device(device)) {
             return refuse("the name of device `" + escape_control(device) + "` is not supported");
         }
@@ -277,14 +295,30 @@ Status take_peers(Draft& draft) {
     return ok();
 }
 
-Result<Draft> draft_of(const ChangeRequest& request, int drop_ppm) {
-    Draft draft{request, {}, {}, {}};
+/// Handles of queues are made of the lease, so that no undo takes away what another one made.
+std::string net_handle_stem(const ChangeRequest& request) {
+    if (request.binding == Binding::plan) { return "{handle}"; }
+    std::uint32_t hash = 2166136261U;  // FNV-1a, public constants
+    for (const char c : request.lease) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+    }
+    constexpr std::string_view digits = "0123456789abcdef";
+    const std::uint32_t number = hash % 0xe00 + 0x100;  // 100 .. eff: three digits
+    return {digits[number >> 8U], digits[(number >> 4U) & 15U], digits[number & 15U]};
+}
+
+Result<Draft> draft_of(const ChangeRequest& request, const NetWish& wish) {
+    Draft draft{request, {}, wish, {}, {}, {}};
     NetCut& cut = draft.cut;
-    const std::string direction = text_of(request.params, "direction");
+    const std::string direction = wish.outward ? "out" : text_of(request.params, "direction");
     cut.in = direction != "out";
     cut.out = direction != "in";
+    cut.treatment = wish.treatment;
+    cut.answer = wish.answer;
+    cut.anyone = wish.anyone;
+    cut.handle = net_handle_stem(request);
     cut.protocol = text_of(request.params, "protocol");
-    cut.ppm = drop_ppm;
+    cut.ppm = wish.ppm;
     cut.ttl = request.ttl;
     cut.table = "drill_" + request.lease;
     cut.directory = request.directory;
@@ -294,12 +328,12 @@ Result<Draft> draft_of(const ChangeRequest& request, int drop_ppm) {
     if (cut.ttl < std::chrono::milliseconds{1}) {
         return fail(Code::invalid, "a lease needs a time to live");
     }
-    if (drop_ppm < 1 || drop_ppm > drop_every_packet) {
+    if (wish.ppm < 1 || wish.ppm > drop_every_packet) {
         return refuse("`loss` must be above 0 % and at most 100 %");
     }
-    DRILL_CHECK(examine_choice(request.params, net_direction));
+    if (!wish.outward) { DRILL_CHECK(examine_choice(request.params, net_direction)); }
     DRILL_CHECK(examine_choice(request.params, net_protocol));
-    DRILL_CHECK(examine_tools(request, cut.out));
+    DRILL_CHECK(examine_tools(request, cut.out && cut.treatment == Treatment::drop));
     DRILL_CHECK(take_ports(draft));
     DRILL_CHECK(take_controller(draft));
     cut.identity = addresses_of(fact_of(request.facts, "identity_services"));
@@ -314,10 +348,12 @@ std::vector<std::string> way_back(const Draft& draft, const Peer& peer) {
     for (const std::string& written : peer.addresses) {
         const std::optional<Address> address = parse_address(written);
         if (!address) { continue; }
-        const auto route = draft.routes.find(address->text);
+        const auto route = draft.routes.to.find(address->text);
         std::string& target = address->v6 ? v6 : v4;
-        if (route == draft.routes.end() || !route->second.found || !target.empty()) { continue; }
-        const std::optional<Address> source = parse_address(route->second.source);
+        const bool known = route != draft.routes.to.end() && route->second.found;
+        if ((!known && !asks_devices(draft.request)) || !target.empty()) { continue; }
+        const std::optional<Address> source =
+            known ? parse_address(route->second.source) : std::nullopt;
         const std::set<std::string>& same = address->v6 ? own.v6 : own.v4;
         target = source ? source->text : same.empty() ? "" : *same.begin();
     }
@@ -330,15 +366,19 @@ std::vector<std::string> way_back(const Draft& draft, const Peer& peer) {
 
 std::vector<Stimulus> stimuli(const Draft& draft) {
     const NetCut& cut = draft.cut;
-    Burst burst{cut.protocol, "", 1};
+    Burst burst{cut.protocol, "", 1, 1};
     if (!draft.ranges.empty()) { burst.port = std::to_string(draft.ranges.front().first); }
     if (!draft.ranges.empty() && cut.protocol == "all") { burst.protocol = "udp"; }
     // Seven times the mean distance between two losses: fewer than 1 in 1000 bursts pass unhurt.
     const int most = cut.protocol == "tcp" ? 16 : 500;
-    if (cut.ppm < drop_every_packet) {
-        burst.packets = std::min(most, 7 * drop_every_packet / cut.ppm + 1);
+    const int ppm = std::min(cut.ppm, draft.wish.affected_ppm);
+    if (ppm < drop_every_packet) {
+        burst.packets = std::min(most, 7 * drop_every_packet / ppm + 1);
     }
-    std::vector<std::string> outward;
+    burst.size = draft.wish.size;
+    std::vector<std::string> outward(
+        draft.literal.begin(), draft.literal.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                           draft.literal.size(), most_stimulated)));
     std::vector<Stimulus> inward;
     for (std::size_t i = 0; i < draft.request.peers.size() && i < most_stimulated; ++i) {
         const Peer& peer = draft.request.peers[i];
@@ -346,8 +386,9 @@ std::vector<Stimulus> stimuli(const Draft& draft) {
         for (const std::string& written : peer.addresses) {
             const std::optional<Address> address = parse_address(written);
             if (!address) { continue; }
-            const auto route = draft.routes.find(address->text);
-            if (route == draft.routes.end() || !route->second.found) { continue; }
+            const auto route = draft.routes.to.find(address->text);
+            const bool known = route != draft.routes.to.end() && route->second.found;
+            if (!known && !asks_devices(draft.request)) { continue; }
             std::string& first = address->v6 ? v6 : v4;
             if (first.empty()) { first = address->text; }
         }
@@ -369,6 +410,12 @@ std::vector<Stimulus> stimuli(const Draft& draft) {
 // answers as without it.
 constexpr std::string_view ask_routes = R"sh(
 set -f
+if [ "$1" = devices ]; then
+    shift
+    ip -o addr show scope global 2>/dev/null | while read -r number device rest; do
+        printf 'device %s\n' "$device"
+    done
+fi
 for address do
     case $address in *:*) family=-6 ;; *) family=-4 ;; esac
     printf 'route %s %s\n' "$address" "$(ip $family -o route get "$address" 2>/dev/null)"
@@ -387,38 +434,76 @@ std::vector<Exec> net_observe(const ChangeRequest& request) {
             if (address && address->reach == Reach::usable) { add(all, *address); }
         }
     }
+    if (asks_devices(request)) { return {script(ask_routes, {"devices"})}; }
     std::vector<std::string> arguments(all.v4.begin(), all.v4.end());
     arguments.insert(arguments.end(), all.v6.begin(), all.v6.end());
-    arguments.resize(std::min(arguments.size(), most_addresses));
     return {script(ask_routes, std::move(arguments))};
 }
 
-Result<Change> net_compose(const ChangeRequest& request, int drop_ppm) {
-    DRILL_TRY(const Draft draft, draft_of(request, drop_ppm));
+Result<NetCut> net_cut(const ChangeRequest& request, const NetWish& wish) {
+    DRILL_TRY(Draft draft, draft_of(request, wish));
+    return std::move(draft.cut);
+}
+
+Result<std::vector<Stimulus>> net_stimuli(const ChangeRequest& request, const NetWish& wish) {
+    DRILL_TRY(const Draft draft, draft_of(request, wish));
+    return stimuli(draft);
+}
+
+Result<Change> net_compose(const ChangeRequest& request, const NetWish& wish) {
+    DRILL_TRY(const Draft draft, draft_of(request, wish));
+    const NetTables tables = net_tables(draft.cut);
     Change change;
-    change.apply = {net_apply(draft.cut), net_record(draft.cut)};
-    change.renew = {net_renew(draft.cut)};
-    change.undo = net_undo(draft.cut);
-    change.read_back = {net_read_back(draft.cut)};
+    change.apply = {net_apply(tables), net_record(tables)};
+    change.renew = {net_renew(tables)};
+    change.undo = net_undo(tables);
+    change.read_back = {net_read_back(tables)};
     change.stimulate = stimuli(draft);
     change.ending = Ending::kernel;
     return change;
 }
 
-std::string net_describe(const ChangeRequest& request, std::string_view verb) {
+namespace {
+
+/// "all traffic on ports 80"
+std::string traffic_words(const ChangeRequest& request, std::string_view verb) {
     const std::string protocol = text_of(request.params, "protocol");
     const std::vector<std::string> ports = texts_of(request.params, "ports");
+    return std::string(verb) + " " + (protocol == "all" ? "all" : protocol) + " traffic" +
+           (ports.empty() ? "" : " on ports " + join(ports, ", "));
+}
+
+/// "bal-1 (2 addresses), 10.8.0.0/16"; of very many the first ones and their number.
+std::string peer_words(const ChangeRequest& request) {
+    constexpr std::size_t most_named = 8;
     std::vector<std::string> peers;
     for (const Peer& peer : request.peers) {
         peers.push_back(peer.host + " (" + std::to_string(peer.addresses.size()) +
                         (peer.addresses.size() == 1 ? " address)" : " addresses)"));
     }
+    for (const std::string& address : texts_of(request.params, "addresses")) {
+        peers.push_back(address);
+    }
+    if (peers.size() > most_named + 1) {
+        const std::string more = "and " + std::to_string(peers.size() - most_named) + " more";
+        peers.resize(most_named);
+        peers.push_back(more);
+    }
+    return join(peers, ", ");
+}
+
+}  // namespace
+
+std::string net_describe(const ChangeRequest& request, std::string_view verb) {
     const std::string direction = text_of(request.params, "direction");
     const std::string between = direction == "in"    ? " that reaches " + request.host + " from "
                                 : direction == "out" ? " that leaves " + request.host + " for "
                                                      : " between " + request.host + " and ";
-    return std::string(verb) + " " + (protocol == "all" ? "all" : protocol) + " traffic" +
-           (ports.empty() ? "" : " on ports " + join(ports, ", ")) + between + join(peers, ", ");
+    return traffic_words(request, verb) + between + peer_words(request);
+}
+
+std::string net_describe_outward(const ChangeRequest& request, std::string_view verb) {
+    return traffic_words(request, verb) + " from " + request.host + " to " + peer_words(request);
 }
 
 }  // namespace drill::faults
