@@ -3,11 +3,14 @@
 #include "base/digest.hpp"
 #include "base/ids.hpp"
 #include "base/text.hpp"
+#include "cli/control.hpp"
+#include "cli/inbox_watch.hpp"
 #include "cli/session.hpp"
 #include "cli/verbs.hpp"
 #include "engine/conductor.hpp"
 #include "engine/runner.hpp"
 #include "faults/kinds.hpp"
+#include "ledger/inbox.hpp"
 #include "ledger/sqlite_ledger.hpp"
 #include "model/json.hpp"
 #include "probes/kinds.hpp"
@@ -115,11 +118,7 @@ public:
             const std::lock_guard lock(mutex_);
             open_ = open.empty() ? "nothing" : std::move(open);
         }
-        static const std::set<std::string> quiet{"probe.samples", "run.started", "run.judged",
-                                                 "lease.released"};
-        if (!event.message.empty() && !quiet.contains(event.type)) {
-            progress(clock_time(event.at.wall) + "  " + event.message);
-        }
+        if (!is_quiet(event)) { progress(event_line(event)); }
     }
     [[nodiscard]] std::string open() {
         const std::lock_guard lock(mutex_);
@@ -184,9 +183,23 @@ bool another_is_alive(const std::string& state) {
     }
     complain("`drill " + (*holder)->verb + "` is at work with this ledger: pid " +
              std::to_string((*holder)->pid) + which +
-             ". Wait for its end, or stop it where it runs with ^C, or with kill -INT " +
-             std::to_string((*holder)->pid) + "; it undoes its changes");
-    progress("REFUSED. Nothing was touched. To see it: drill ls");
+             ". Wait for its end, or end it, which undoes its changes: drill halt");
+    progress("REFUSED. Nothing was touched. To see it: drill watch");
+    return true;
+}
+
+/// `drill halt --all` keeps runs out. Looked at again under the ledger's lock: `halt` writes the
+/// block first and then looks who holds the lock, so one of the two always sees the other.
+bool runs_are_blocked(const std::string& state) {
+    const Result<std::optional<Block>> block = block_of(state);
+    if (block && !*block) { return false; }
+    if (!block) {
+        complain(block.error());
+    } else {
+        complain("runs are blocked by " + (*block)->by + " since " + rfc3339((*block)->at) +
+                 ((*block)->reason.empty() ? ", no reason was given" : ": " + (*block)->reason));
+    }
+    progress("REFUSED. Nothing was touched. To let runs begin again: drill unblock");
     return true;
 }
 
@@ -229,6 +242,8 @@ int carry_out(const Globals& globals, const RunOptions& options, Fleet& fleet, S
         make_sampler(*std::move(probes), fleet.clock, fleet.command_runner(planned.plan.hosts));
     Conductor conductor(conductor_input(planned, id, *number, short_name(who)));
     Progress shown;
+    const std::string state = state_directory(globals);
+    InboxWatch inbox(state, id, fleet.mailbox);
     signals.listen(fleet.mailbox, [&shown] { return shown.open(); });
     progress("run " + std::to_string(*number) + "  " + planned.plan.experiment + "  environment " +
              planned.plan.environment + "  plan " + planned.plan.hash.substr(0, 12));
@@ -240,7 +255,11 @@ int carry_out(const Globals& globals, const RunOptions& options, Fleet& fleet, S
                     .transport = fleet.transport(),
                     .ledger = ledger,
                     .sampler = sampler.get(),
-                    .show = [&](const Event& event) { shown.show(event, conductor); }});
+                    .show = [&](const Event& event) {
+                        // The answer to `drill halt` comes before a terminal that may block.
+                        inbox.shown(event);
+                        shown.show(event, conductor);
+                    }});
     sampler->stop();
     signals.listen(fleet.mailbox, {});  // `shown` ends with this function
     Outcome outcome = conductor.outcome();
@@ -251,6 +270,9 @@ int carry_out(const Globals& globals, const RunOptions& options, Fleet& fleet, S
     syslog(LOG_NOTICE, "run %lld %s of %s: %s, chain head %s", static_cast<long long>(*number),
            id.c_str(), planned.plan.experiment.c_str(), name_of(outcome.verdict),
            ledger.head().c_str());
+    if (const Result<LedgerReader> reader = LedgerReader::open(state)) {
+        (void)file_letters(state, *reader, ledger, fleet.clock.now());
+    }
     const int exit = static_cast<int>(outcome.verdict);
     print(render_report({.outcome = std::move(outcome),
                          .plan = &planned.plan,
@@ -273,7 +295,7 @@ int run(const Globals& globals, const RunOptions& options) {
     signals.listen(fleet.mailbox, {});
     int exit = exit_ok;
     const std::string state = state_directory(globals);
-    if (another_is_alive(state)) { return exit_refused; }
+    if (runs_are_blocked(state) || another_is_alive(state)) { return exit_refused; }
     const std::optional<Planned> planned =
         plan_live(globals, fleet, options.file, options.seed, exit);
     if (!planned) {
@@ -288,6 +310,7 @@ int run(const Globals& globals, const RunOptions& options) {
         refuse_without_ledger(ledger.error());
         return exit_refused;
     }
+    if (runs_are_blocked(state)) { return exit_refused; }
     return carry_out(globals, options, fleet, signals, *planned, **ledger, id);
 }
 

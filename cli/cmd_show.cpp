@@ -1,6 +1,7 @@
 // drill show RUN: the report of a run, recomputed from nothing but the ledger, whose chain is
 // checked first. --events prints what happened, line by line.
 #include "base/text.hpp"
+#include "cli/control.hpp"
 #include "cli/session.hpp"
 #include "cli/verbs.hpp"
 #include "ledger/sqlite_ledger.hpp"
@@ -63,7 +64,7 @@ int show(const Globals& globals, const ShowOptions& options) {
         for (const EventRow& event : *events) {
             if (event.event.message.empty()) { continue; }
             print(std::to_string(event.seq) + "  " + rfc3339(event.event.at.wall) + "  " +
-                  safe(event.event.type) + "  " + safe(event.event.message) + "\n");
+                  safe(event.event.type) + "  " + safe(event_words(event.event)) + "\n");
         }
         return exit_ok;
     }

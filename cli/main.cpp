@@ -14,8 +14,9 @@
 namespace drill::cli {
 namespace {
 
-const std::vector<std::string> verbs{"validate", "plan", "run",  "undo",
-                                     "sweep",    "ls",   "show", "trust"};
+const std::vector<std::string> verbs{"validate", "plan",  "run",  "undo",  "halt",
+                                     "unblock",  "watch", "note", "close", "sweep",
+                                     "ls",       "show",  "trust"};
 
 /// CLI11 says only that a subcommand is required; a mistyped verb deserves its name.
 std::optional<std::string> mistyped_verb(int argc, char** argv) {
@@ -57,6 +58,7 @@ const char* const footer =
     "  drill run experiments/hello.toml\n"
     "At 3 in the morning:\n"
     "  drill ls            what ran, and what is still open\n"
+    "  drill halt          end the run that goes on, and undo its changes\n"
     "  drill undo          end and prove whatever a dead run left open\n\n"
     "Exit codes: 0 good or PASSED, 1 FAILED, 2 usage or file, 3 REFUSED,\n"
     "4 HALTED, 5 INVALID, 6 DIRTY (an undo is not proven), 70 internal error.\n"
@@ -122,6 +124,73 @@ void add_run(CLI::App& app, RunOptions& options) {
         ->type_name("N");
 }
 
+void add_undo(CLI::App& app, UndoOptions& options) {
+    CLI::App* verb = add_verb(app, "undo", "End and prove whatever dead runs left open",
+                              more("  drill undo\n"
+                                   "  drill undo --target app-1 --step cut-off\n",
+                                   "  0 what was asked for is proven to be undone, 2 no such\n"
+                                   "  target or step is open, 6 not everything is proven\n"));
+    verb->add_option("--target", options.target, "Only what is open on this host")
+        ->type_name("HOST");
+    verb->add_option("--step", options.step, "Only what this step left open")->type_name("STEP");
+}
+
+void add_halt(CLI::App& app, HaltOptions& options) {
+    CLI::App* verb = add_verb(app, "halt", "End a run from elsewhere and undo its changes",
+                              more("  drill halt --reason 'orders are failing'\n"
+                                   "  drill halt --all --reason 'incident 4711'\n",
+                                   "  0 nothing is left open, 2 no such run is running,\n"
+                                   "  6 an undo is not proven, 70 runs could not be blocked\n"));
+    CLI::Option* run =
+        verb->add_option("RUN", options.run, "Number or id; else the one that runs")->type_name("");
+    verb->add_flag("--all", options.all, "Whatever runs or is open; new runs wait for unblock")
+        ->excludes(run);
+    verb->add_option("--reason", options.reason, "Why; it is recorded")->type_name("TEXT");
+}
+
+void add_unblock(CLI::App& app) {
+    add_verb(app, "unblock", "Let runs begin again after `drill halt --all`",
+             more("  drill unblock\n"
+                  "  drill unblock --state /var/lib/drill\n",
+                  "  0 runs may begin, 70 the block could not be removed\n"));
+}
+
+void add_watch(CLI::App& app, std::string& run) {
+    CLI::App* verb = add_verb(app, "watch", "Follow a run, line by line, until it ends",
+                              more("  drill watch\n"
+                                   "  drill watch 12\n",
+                                   "  0 seen to its end, 2 no such run, 6 its controller is gone\n"
+                                   "  and something is open, 70 the ledger cannot be read\n"));
+    verb->add_option("RUN", run, "Number or id; else the one that runs, or the last")
+        ->type_name("");
+}
+
+void add_note(CLI::App& app, std::vector<std::string>& words) {
+    CLI::App* verb = add_verb(app, "note", "Keep a remark with a run",
+                              more("  drill note 'the pager rang at 14:03'\n"
+                                   "  drill note 12 'cache was cold, see ticket 4711'\n",
+                                   "  0 it is kept, 2 usage or no such run, 70 not kept\n"));
+    verb->add_option("TEXT", words, "[RUN] TEXT; without RUN: what runs, or the last run")
+        ->required()
+        ->expected(1, 2)
+        ->type_name("");
+}
+
+void add_close(CLI::App& app, CloseOptions& options) {
+    CLI::App* verb =
+        add_verb(app, "close", "Attest that a lease is over which cannot be proven",
+                 more("  drill close k3v9 --reason 'host was wiped, ticket 4711'\n"
+                      "  drill close k3v9q1m2x8ab --reason 'looked on app-1: no table is there'\n",
+                      "  0 recorded, 2 usage or no such lease, 3 REFUSED: it is over, or a\n"
+                      "  run is at work; 70 it could not be recorded\n"));
+    verb->add_option("LEASE", options.lease, "Its id or the beginning, as `drill ls` shows it")
+        ->required()
+        ->type_name("");
+    verb->add_option("--reason", options.reason, "What was looked at; it is recorded")
+        ->required()
+        ->type_name("TEXT");
+}
+
 void add_sweep(CLI::App& app, std::vector<std::string>& hosts) {
     CLI::App* verb = add_verb(app, "sweep", "Find and remove what carries our name on hosts",
                               more("  drill sweep app-1\n"
@@ -174,6 +243,11 @@ int parse_and_run(int argc, char** argv) {
     RunOptions run_options;
     ShowOptions show_options;
     TrustOptions trust_options;
+    UndoOptions undo_options;
+    HaltOptions halt_options;
+    CloseOptions close_options;
+    std::string watched;
+    std::vector<std::string> words;
     std::vector<std::string> files;
     std::vector<std::string> hosts;
 
@@ -188,10 +262,12 @@ int parse_and_run(int argc, char** argv) {
     add_validate(app, files);
     add_plan(app, plan_options);
     add_run(app, run_options);
-    add_verb(app, "undo", "End and prove whatever dead runs left open",
-             more("  drill undo\n"
-                  "  drill undo --state /var/lib/drill\n",
-                  "  0 everything is proven to be undone, 6 not\n"));
+    add_undo(app, undo_options);
+    add_halt(app, halt_options);
+    add_unblock(app);
+    add_watch(app, watched);
+    add_note(app, words);
+    add_close(app, close_options);
     add_sweep(app, hosts);
     add_verb(app, "ls", "The runs, and what is still open",
              more("  drill ls\n"
@@ -215,7 +291,14 @@ int parse_and_run(int argc, char** argv) {
     if (verb == "validate") { return validate(globals, files); }
     if (verb == "plan") { return plan(globals, plan_options); }
     if (verb == "run") { return run(globals, run_options); }
-    if (verb == "undo") { return undo(globals); }
+    if (verb == "undo") { return undo(globals, undo_options); }
+    if (verb == "halt") { return halt(globals, halt_options); }
+    if (verb == "unblock") { return unblock(globals); }
+    if (verb == "watch") { return watch(globals, watched); }
+    if (verb == "note") {
+        return note(globals, {.run = words.size() > 1 ? words.front() : "", .text = words.back()});
+    }
+    if (verb == "close") { return close_lease(globals, close_options); }
     if (verb == "sweep") { return sweep(globals, hosts); }
     if (verb == "ls") { return ls(globals); }
     if (verb == "show") { return show(globals, show_options); }

@@ -24,6 +24,19 @@ struct ShowOptions {
     bool events{false};
     bool json{false};
 };
+struct UndoOptions {
+    std::string target, step;
+};
+struct HaltOptions {
+    std::string run, reason;
+    bool all{false};
+};
+struct NoteOptions {
+    std::string run, text;
+};
+struct CloseOptions {
+    std::string lease, reason;
+};
 struct TrustOptions {
     std::vector<std::string> hosts;
     std::string fingerprint;
@@ -33,7 +46,12 @@ struct TrustOptions {
 int validate(const Globals& globals, const std::vector<std::string>& files);
 int plan(const Globals& globals, const PlanOptions& options);
 int run(const Globals& globals, const RunOptions& options);
-int undo(const Globals& globals);
+int undo(const Globals& globals, const UndoOptions& options);
+int halt(const Globals& globals, const HaltOptions& options);
+int unblock(const Globals& globals);
+int watch(const Globals& globals, const std::string& run);
+int note(const Globals& globals, const NoteOptions& options);
+int close_lease(const Globals& globals, const CloseOptions& options);
 int sweep(const Globals& globals, const std::vector<std::string>& hosts);
 int ls(const Globals& globals);
 int show(const Globals& globals, const ShowOptions& options);

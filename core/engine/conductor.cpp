@@ -24,6 +24,19 @@ const char* state_letter(SampleState state) {
     }
     return "unknown";
 }
+
+/// Who asked, and why, are personal; by what means is not.
+void tell_halting(TurnWriter& turn, const StopAsked& stop) {
+    TurnWriter::Note note{.type = "run.halting",
+                          .message = "halting: everything is undone now",
+                          .personal = {{"reason", stop.reason}}};
+    if (!stop.letter.empty()) {
+        note.message = "halted from elsewhere";
+        note.data = {{"letter", stop.letter}};
+        note.personal = {{"by", stop.by}, {"reason", stop.text}};
+    }
+    turn.tell(std::move(note));
+}
 }  // namespace
 
 // ---- rehearsal ---------------------------------------------------------------------------
@@ -196,10 +209,13 @@ void Conductor::take(TurnWriter& turn, News& news) {
             if (rehearsal.answer(turn, *answered)) { return; }
         }
     } else if (const auto* stop = std::get_if<StopAsked>(&news)) {
-        turn.tell({.type = "run.halting",
-                   .message = "halting: everything is undone now",
-                   .personal = {{"reason", stop->reason}}});
+        tell_halting(turn, *stop);
         end(turn, Cause::stopped, stop->reason);
+    } else if (const auto* noted = std::get_if<Noted>(&news)) {
+        turn.tell({.type = "run.noted",
+                   .message = "note",
+                   .data = {{"letter", noted->letter}},
+                   .personal = {{"by", noted->by}, {"text", noted->text}}});
     } else if (const auto* withheld = std::get_if<Withheld>(&news)) {
         for (const std::uint64_t order : withheld->orders) {
             for (ChangeRun& change : changes_) { change.withheld(turn, order); }

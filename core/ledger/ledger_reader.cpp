@@ -58,6 +58,10 @@ constexpr const char* lease_columns_open =
     "SELECT id, step, host, kind, state, run, until_wall_ms, lease FROM lease "
     "WHERE state NOT IN ('released', 'closed') ORDER BY run, rowid";
 
+constexpr const char* lease_columns_by_id =
+    "SELECT id, step, host, kind, state, run, until_wall_ms, lease FROM lease "
+    "WHERE ? <> '' AND substr(id, 1, length(?)) = ? ORDER BY id = ? DESC, rowid LIMIT 4";
+
 LeaseRow lease_row(const Row& row) {
     LeaseRow out{.id = row.text(0),
                  .step = row.text(1),
@@ -221,6 +225,21 @@ Result<std::vector<EventRow>> LedgerReader::events(std::int64_t run, std::int64_
 
 Result<std::vector<LeaseRow>> LedgerReader::leases(std::int64_t run) const {
     return read_leases(path_, lease_columns_of_run, {run});
+}
+
+Result<LeaseRow> LedgerReader::lease(std::string_view key) const {
+    DRILL_TRY(std::vector<LeaseRow> found,
+              read_leases(path_, lease_columns_by_id, {key, key, key, key}));
+    if (found.empty()) {
+        return fail(Code::not_found, "there is no lease `" + std::string(key) + "` in the ledger " +
+                                         path_ + ": `drill ls` shows the " + "open ones");
+    }
+    if (found.size() > 1 && found.front().id != key) {
+        std::string names;
+        for (const LeaseRow& row : found) { names += (names.empty() ? "" : ", ") + row.id; }
+        return fail(Code::invalid, "`" + std::string(key) + "` fits several leases: " + names);
+    }
+    return std::move(found.front());
 }
 
 Result<std::vector<LeaseRow>> LedgerReader::open_leases() const {

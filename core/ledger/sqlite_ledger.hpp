@@ -97,8 +97,9 @@ public:
     /// Deletes the personal texts of a run from the file; its chain stays valid.
     [[nodiscard]] Status erase_personal(std::string_view run);
 
-    [[nodiscard]] const std::string& head() const { return head_; }  ///< "" without current run
-    [[nodiscard]] std::int64_t number() const { return number_; }    ///< 0 without current run
+    [[nodiscard]] const std::string& head() const { return head_; }   ///< "" without current run
+    [[nodiscard]] std::int64_t number() const { return number_; }     ///< 0 without current run
+    [[nodiscard]] const std::string& run_id() const { return run_; }  ///< "" without current run
     [[nodiscard]] const std::string& id() const { return id_; }
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] bool has_ballast() const { return ballast_; }
@@ -159,6 +160,8 @@ public:
     [[nodiscard]] Result<std::vector<EventRow>> events(std::int64_t run,
                                                        std::int64_t after = 0) const;
     [[nodiscard]] Result<std::vector<LeaseRow>> leases(std::int64_t run) const;
+    /// By id or unique beginning of an id, in whatever state. Failure: not_found, invalid.
+    [[nodiscard]] Result<LeaseRow> lease(std::string_view key) const;
     /// Of all runs, oldest run first. Unreadable ones are in it: nothing open is hidden.
     [[nodiscard]] Result<std::vector<LeaseRow>> open_leases() const;
     [[nodiscard]] Result<std::string> plan(std::int64_t run) const;

@@ -11,8 +11,13 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <thread>
+
+extern "C" {
+#include <sys/pidfd.h>  // glibc 2.36 does not say that its functions are C
+}
 
 namespace drill {
 
@@ -38,16 +43,25 @@ std::string first_line(const std::string& path) {
     return line;
 }
 
-/// 0 when there is no such process.
-std::uint64_t start_time_of(std::int64_t pid) {
+struct Process {
+    std::uint64_t start_time{0};  ///< 0 when there is no such process, or only its zombie
+    char state{0};
+};
+
+Process process_of(std::int64_t pid) {
     const std::string line = first_line("/proc/" + std::to_string(pid) + "/stat");
     const std::size_t name_end = line.rfind(')');  // the name may hold blanks and brackets
-    if (name_end == std::string::npos || name_end + 2 >= line.size()) { return 0; }
+    if (name_end == std::string::npos || name_end + 2 >= line.size()) { return {}; }
     const std::vector<std::string> words = split(line.substr(name_end + 2), ' ');
     std::uint64_t ticks = 0;
-    if (words.size() <= 19 || words[0] == "Z" || !parse_number(words[19], ticks)) { return 0; }
-    return ticks;
+    if (words.size() <= 19 || words[0].empty() || words[0] == "Z" ||
+        !parse_number(words[19], ticks)) {
+        return {};
+    }
+    return {.start_time = ticks, .state = words[0].front()};
 }
+
+std::uint64_t start_time_of(std::int64_t pid) { return process_of(pid).start_time; }
 
 std::string record_of(const WriterId& writer) {
     return "pid " + std::to_string(writer.pid) + "\nstart " + std::to_string(writer.start_time) +
@@ -101,8 +115,8 @@ Error held_by(const std::string& directory, const std::optional<WriterId>& holde
         if (!holder->run.empty()) { who += ", run " + holder->run; }
     }
     return fail(Code::busy, "the ledger in " + directory + " is being written by " + who +
-                                ": wait for it, or stop it where it runs with ^C or `kill -INT`, "
-                                "which undoes its changes");
+                                ": wait for it, or end it, which undoes its changes: "
+                                "drill halt");
 }
 
 }  // namespace
@@ -120,6 +134,37 @@ bool is_alive(const WriterId& writer) {
     return writer.pid > 0 && writer.start_time != 0 &&
            writer.boot_id == first_line("/proc/sys/kernel/random/boot_id") &&
            start_time_of(writer.pid) == writer.start_time;
+}
+
+bool is_stopped(const WriterId& writer) {
+    const char state = process_of(writer.pid).state;
+    return is_alive(writer) && (state == 'T' || state == 't');
+}
+
+Status signal_writer(const WriterId& writer, int signal) {
+    const auto gone = [&] {
+        return fail(Code::not_found, "process " + std::to_string(writer.pid) + " is gone");
+    };
+    if (!is_alive(writer)) { return gone(); }
+    const int process = pidfd_open(static_cast<pid_t>(writer.pid), 0);
+    if (process < 0) {
+        return errno == ESRCH ? gone() : file_error("cannot reach the process", errno);
+    }
+    // The descriptor holds on to one process; only now is it known whether it is the right one.
+    Status done = ok();
+    if (!is_alive(writer)) {
+        done = gone();
+    } else if (pidfd_send_signal(process, signal, nullptr, 0) != 0) {
+        const int number = errno;
+        done = file_error("cannot signal process " + std::to_string(writer.pid), number);
+        if (number == EPERM) {
+            done = fail(Code::refused, "process " + std::to_string(writer.pid) +
+                                           " is another user's: try again as that user or as root");
+        }
+        if (number == ESRCH) { done = gone(); }
+    }
+    close(process);
+    return done;
 }
 
 Result<std::optional<WriterId>> lock_holder(const std::string& directory) {

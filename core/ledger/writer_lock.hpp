@@ -26,6 +26,11 @@ struct WriterId {
 [[nodiscard]] WriterId this_writer(std::string run, std::string verb);
 /// True when that very process lives: same boot, same pid, same start time.
 [[nodiscard]] bool is_alive(const WriterId& writer);
+/// It lives and does not run: stopped by SIGSTOP or a debugger.
+[[nodiscard]] bool is_stopped(const WriterId& writer);
+/// Sends a signal to that very process and to no later one with its pid.
+/// Failure: not_found (it is not there any more), refused (it is another user's), internal.
+[[nodiscard]] Status signal_writer(const WriterId& writer, int signal);
 /// Who holds the lock now; empty = nobody. A holder whose record cannot be read has pid 0.
 /// Failure: internal (the lock file exists and cannot be opened).
 [[nodiscard]] Result<std::optional<WriterId>> lock_holder(const std::string& directory);

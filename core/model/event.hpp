@@ -49,14 +49,20 @@ struct Sampled {
 };
 /// Somebody wants the run to end: a signal, `drill halt`.
 struct StopAsked {
-    std::string reason;  ///< "SIGINT", "SIGTERM", "halt by kim: ..."
+    std::string reason;        ///< "SIGINT", "halted from elsewhere"; no names, it is kept
+    std::string letter{};      ///< of `drill halt`: the file in the inbox that asked for it
+    std::string by{}, text{};  ///< of `drill halt`: who and why; personal
+};
+/// A person's remark, to be kept (`drill note`).
+struct Noted {
+    std::string letter, by, text;
 };
 /// The ledger could not be written: these change orders were not sent.
 struct Withheld {
     std::vector<std::uint64_t> orders;
     Error error;
 };
-using News = std::variant<Answered, Sampled, StopAsked, Withheld>;
+using News = std::variant<Answered, Sampled, StopAsked, Withheld, Noted>;
 
 /// What the conductor wants. The runner commits events and leases first, then sends orders.
 struct Turn {

@@ -506,3 +506,36 @@ TEST_CASE("every order that changes a host has its lease in the ledger by then")
     }
     CHECK(seen == 2 + 3 + 3);  // rehearsals, applies, renewals
 }
+
+TEST_CASE("a halt from elsewhere undoes everything; who and why are personal") {
+    Hand hand(plan_of({step_of("a", "watched", {"h1"})}));
+    hand.hold();
+    const Turn& turn = hand.turn({StopAsked{.reason = "halted from elsewhere",
+                                            .letter = "1-x.halt",
+                                            .by = "kim",
+                                            .text = "the pager rang"}});
+    CHECK(hand.count(Phase::undo) == 1);
+    const auto halting = std::find_if(turn.events.begin(), turn.events.end(),
+                                      [](const Event& e) { return e.type == "run.halting"; });
+    REQUIRE(halting != turn.events.end());
+    CHECK(std::get<std::string>(halting->data.at("letter")) == "1-x.halt");
+    CHECK(halting->personal.at("by") == "kim");
+    CHECK(halting->personal.at("reason") == "the pager rang");
+    CHECK(halting->message.find("kim") == std::string::npos);
+    hand.answer(Phase::undo, undone());
+    hand.answer(Phase::disarm, done());
+    REQUIRE(hand.finished());
+    CHECK(hand.outcome().verdict == Verdict::halted);
+    CHECK(hand.reasons().find("pager") == std::string::npos);
+}
+
+TEST_CASE("a note is an event and changes nothing") {
+    Hand hand(plan_of({step_of("a", "watched", {"h1"})}));
+    hand.hold();
+    const Turn& turn = hand.turn({Noted{.letter = "1-x.note", .by = "kim", .text = "flat"}});
+    REQUIRE(turn.events.size() == 1);
+    CHECK(turn.events.front().type == "run.noted");
+    CHECK(turn.events.front().personal.at("text") == "flat");
+    CHECK(turn.orders.empty());
+    CHECK(hand.events("run.ending") == 0);
+}

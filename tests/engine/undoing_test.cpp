@@ -1,6 +1,7 @@
 // The undo of a dead run: it needs nothing but leases, proves each end, and knows when to give up.
 // Next: core/engine/undoing.hpp, release.hpp.
 #include "engine/undoing.hpp"
+#include "engine/attest.hpp"
 #include "engine/hand.hpp"
 
 #include <doctest/doctest.h>
@@ -391,4 +392,22 @@ TEST_CASE("what a host says of itself is escaped in the reason") {
     CHECK(undo.lease().note.find('\x1b') == std::string::npos);
     CHECK(undo.lease().note.find('\n') == std::string::npos);
     CHECK(undo.lease().note.find("fine") != std::string::npos);
+}
+
+TEST_CASE("a lease that a person closes says so, and by whom only where it can be erased") {
+    Lease lease{};
+    lease.id = "l1";
+    lease.step = "cut";
+    lease.connection.host = "h1";
+    lease.state = LeaseState::stuck;
+    lease.note = "undo is not proven: no answer";
+    const Attested out = attest(lease, {.by = "kim", .reason = "wiped", .at = {}});
+    CHECK(out.lease.state == LeaseState::closed);
+    CHECK(out.lease.note == "closed by a person, was stuck: undo is not proven: no answer");
+    CHECK(out.event.type == "lease.closed");
+    CHECK(out.event.lease == "l1");
+    CHECK(std::get<std::string>(out.event.data.at("was")) == "stuck");
+    CHECK(out.event.personal.at("by") == "kim");
+    CHECK(out.event.message.find("kim") == std::string::npos);
+    CHECK(out.lease.note.find("kim") == std::string::npos);
 }

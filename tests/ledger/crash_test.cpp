@@ -121,6 +121,45 @@ TEST_CASE("the holder can be asked for, alive and dead") {
     CHECK(next->unclean_end_of()->pid == pid);
 }
 
+TEST_CASE("a holder that is stopped is told from one that works") {
+    const Scratch scratch;
+    Child child([&](int out) {
+        const auto ledger = SqliteLedger::open_writer(scratch.state(), this_writer("aaa1", "run"));
+        say(out, ledger ? "a" : "X");
+        pause();
+    });
+    REQUIRE(child.heard());
+    const WriterId holder = **lock_holder(scratch.state());
+    CHECK_FALSE(is_stopped(holder));
+    child.kill(SIGSTOP);
+    REQUIRE(child.await());
+    CHECK(is_stopped(holder));
+    CHECK(is_alive(holder));
+}
+
+TEST_CASE("a holder is signalled when it is that very process, and no other with its pid") {
+    const Scratch scratch;
+    Child child([&](int out) {
+        const auto ledger = SqliteLedger::open_writer(scratch.state(), this_writer("aaa1", "run"));
+        say(out, ledger ? "a" : "X");
+        pause();
+    });
+    REQUIRE(child.heard());
+    const WriterId holder = **lock_holder(scratch.state());
+    WriterId earlier = holder;
+    earlier.start_time -= 1;
+    CHECK(code_of(signal_writer(earlier, SIGKILL)) == Code::not_found);
+    WriterId other_boot = holder;
+    other_boot.boot_id = "another boot";
+    CHECK_FALSE(signal_writer(other_boot, SIGKILL));
+    CHECK(is_alive(holder));
+    REQUIRE(signal_writer(holder, SIGKILL));
+    CHECK_FALSE(child.await());
+    CHECK_FALSE(is_alive(holder));
+    CHECK_FALSE(signal_writer(holder, SIGKILL));
+    CHECK_FALSE(lock_holder(scratch.state())->has_value());
+}
+
 TEST_CASE("after a clean end no writer before is reported") {
     const Scratch scratch;
     { const auto ledger = writer(scratch.state()); }

@@ -254,3 +254,19 @@ TEST_CASE("rows of the past cannot be changed by accident") {
     }
     CHECK(problem(reader(scratch.state()).verify_all()) == "");
 }
+
+TEST_CASE("a lease is found by its id or the beginning of it, in whatever state") {
+    const Scratch scratch;
+    const auto ledger = writer(scratch.state());
+    REQUIRE(ledger->start_run(run_start("aaa1")));
+    const std::vector<Lease> leases{lease("aaa1", "abcdef", LeaseState::released),
+                                    lease("aaa1", "abcxyz", LeaseState::stuck),
+                                    lease("aaa1", "abc", LeaseState::held)};
+    REQUIRE(ledger->commit({}, leases));
+    const LedgerReader books = reader(scratch.state());
+    CHECK(books.lease("abcd")->state == "released");
+    CHECK(books.lease("abc")->state == "held");  // an id goes before a beginning
+    CHECK(code_of(books.lease("ab")) == Code::invalid);
+    CHECK(code_of(books.lease("zzz")) == Code::not_found);
+    CHECK(code_of(books.lease("")) == Code::not_found);
+}
