@@ -220,7 +220,8 @@ void name_dead_runs(const std::string& state) {
 }
 
 int carry_out(const Globals& globals, const RunOptions& options, Fleet& fleet, Signals& signals,
-              const Planned& planned, SqliteLedger& ledger, const std::string& id) {
+              const Planned& planned, std::vector<PlannedProbe> probes, SqliteLedger& ledger,
+              const std::string& id) {
     const auto who = who_runs();
     const Instant began = fleet.clock.now();
     const Result<std::int64_t> number =
@@ -233,13 +234,8 @@ int carry_out(const Globals& globals, const RunOptions& options, Fleet& fleet, S
     syslog(LOG_NOTICE, "run %lld %s of %s begins, plan %s, chain head %s",
            static_cast<long long>(*number), id.c_str(), planned.plan.experiment.c_str(),
            planned.plan.hash.c_str(), ledger.head().c_str());
-    Result<std::vector<PlannedProbe>> probes = plan_probes(planned.plan.probes, probe_kinds());
-    if (!probes) {
-        complain(probes.error());
-        return exit_internal;
-    }
     const auto sampler =
-        make_sampler(*std::move(probes), fleet.clock, fleet.command_runner(planned.plan.hosts));
+        make_sampler(std::move(probes), fleet.clock, fleet.command_runner(planned.plan.hosts));
     Conductor conductor(conductor_input(planned, id, *number, short_name(who)));
     Progress shown;
     const std::string state = state_directory(globals);
@@ -304,6 +300,12 @@ int run(const Globals& globals, const RunOptions& options) {
     }
     if (leases_in_the_way(globals, state, planned->plan, fleet)) { return exit_refused; }
     if (!confirmed(globals, options, planned->plan)) { return exit_refused; }
+    auto probes = plan_probes(planned->plan.probes, probe_kinds());  // reads their secrets
+    if (!probes) {
+        complain(probes.error());
+        progress("REFUSED. Nothing was touched.");
+        return exit_refused;
+    }
     const std::string id = random_id(10);
     auto ledger = SqliteLedger::open_writer(state, this_writer(id, "run"));
     if (!ledger) {
@@ -311,7 +313,7 @@ int run(const Globals& globals, const RunOptions& options) {
         return exit_refused;
     }
     if (runs_are_blocked(state)) { return exit_refused; }
-    return carry_out(globals, options, fleet, signals, *planned, **ledger, id);
+    return carry_out(globals, options, fleet, signals, *planned, *std::move(probes), **ledger, id);
 }
 
 }  // namespace drill::cli

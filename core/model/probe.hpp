@@ -50,16 +50,54 @@ struct CommandQuestion {
     std::string on;  ///< catalog host, "" = on the controller
     Exec exec;
 };
-using Question = std::variant<HttpQuestion, TcpQuestion, CommandQuestion>;
+/// Where a secret is found; at most one is set. Never the secret itself.
+struct SecretRef {
+    std::string file;                  ///< absolute path
+    std::string credential;            ///< name in $CREDENTIALS_DIRECTORY
+    std::vector<std::string> command;  ///< prints it, on the controller
+    [[nodiscard]] bool given() const {
+        return !file.empty() || !credential.empty() || !command.empty();
+    }
+};
+struct PostgresQuestion {
+    std::string host;  ///< name, address, or the directory of a socket
+    std::uint16_t port{0};
+    std::string user, database;
+    SecretRef password;
+    std::string query;
+    std::string mode;                  ///< libpq's target_session_attrs
+    std::string tls;                   ///< libpq's sslmode
+    std::string ca, certificate, key;  ///< files; "" = none
+    bool kept{false};                  ///< the connection is used again
+};
+struct DnsQuestion {
+    std::string server;  ///< numeric address
+    std::uint16_t port{53};
+    std::string name;
+    std::uint16_t type{0};
+    bool recursion{false};
+    bool tcp{false};  ///< at once, not only when the answer is truncated
+};
+struct TlsQuestion {
+    std::string host;
+    std::uint16_t port{0};
+    std::string name;               ///< for SNI and the certificate
+    std::vector<std::string> alpn;  ///< offered, in this order
+    std::string ca;                 ///< file of authorities; "" = the system's
+};
+using Question = std::variant<HttpQuestion, TcpQuestion, CommandQuestion, PostgresQuestion,
+                              DnsQuestion, TlsQuestion>;
 
 /// What came back, before it is judged.
 struct Answer {
     bool asked{false};  ///< false: the probe could not ask (unknown)
     bool timed_out{false};
-    int status{0};        ///< HTTP status, or exit status
+    int status{0};        ///< HTTP or exit status, rcode, number of rows, days to expiry
     std::string body;     ///< HTTP body or stdout, capped
     std::string problem;  ///< "" or what failed below: "connection refused"
-    Nanos latency{0};     ///< received - intended
+    std::vector<std::string> values;  ///< first column of the rows, records, [protocol] of TLS
+    bool authoritative{false};        ///< DNS only
+    Nanos latency{0};                 ///< received - intended
 };
 
 struct ProbeKind {

@@ -3,9 +3,14 @@
 #include "transport/sampler.hpp"
 
 #include "base/text.hpp"
+#include "transport/sampler_dns.hpp"
 #include "transport/sampler_http.hpp"
 #include "transport/sampler_pool.hpp"
+#include "transport/sampler_postgres.hpp"
+#include "transport/sampler_talk.hpp"
 #include "transport/sampler_tcp.hpp"
+#include "transport/sampler_tls.hpp"
+#include "transport/secret_source.hpp"
 #include "transport/wait.hpp"
 
 #include <sched.h>
@@ -18,6 +23,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <optional>
 #include <set>
 #include <thread>
@@ -74,6 +80,32 @@ void raise_priority() {
     ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), -10);
 }
 
+/// A write to a connection that the other side closed must not end the process; OpenSSL cannot
+/// say MSG_NOSIGNAL. For this thread only, and for what libcurl starts from it.
+void hold_back_pipe_signal() {
+    sigset_t pipe{};
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+}
+
+/// Where a question connects to; empty for those that know it themselves.
+struct Place {
+    std::string host;
+    std::uint16_t port{0};
+};
+std::optional<Place> place_of(const Question& question) {
+    if (const auto* tcp = std::get_if<TcpQuestion>(&question)) {
+        return Place{tcp->host, tcp->port};
+    }
+    if (const auto* tls = std::get_if<TlsQuestion>(&question)) {
+        return Place{tls->host, tls->port};
+    }
+    const auto* postgres = std::get_if<PostgresQuestion>(&question);
+    if (postgres == nullptr || postgres->host.starts_with('/')) { return std::nullopt; }
+    return Place{postgres->host, postgres->port};
+}
+
 /// The state of one run, from start to stop. Everything in it belongs to the loop's thread.
 class Loop {
 public:
@@ -86,7 +118,8 @@ public:
           epoll_(::epoll_create1(EPOLL_CLOEXEC)),
           timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)),
           tcp_(epoll_.get(), clock),
-          http_(epoll_.get(), clock) {
+          http_(epoll_.get(), clock),
+          talks_(epoll_.get(), clock) {
         std::size_t workers = 0;
         bool names = false;
         for (std::size_t i = 0; i < probes_.size(); ++i) {
@@ -94,8 +127,8 @@ public:
             if (std::holds_alternative<CommandQuestion>(question)) {
                 workers += schedules_[i].most_in_flight;
             }
-            const auto* tcp = std::get_if<TcpQuestion>(&question);
-            names = names || (tcp != nullptr && !numeric_address(tcp->host, tcp->port));
+            const std::optional<Place> place = place_of(question);
+            names = names || (place && !numeric_address(place->host, place->port));
         }
         if (names) { resolver_.emplace(resolver_threads); }
         if (workers > 0) { commands_.emplace(std::min(workers, most_workers), runner, clock); }
@@ -126,6 +159,7 @@ public:
         }
         tcp_.drop_all();
         http_.drop_all();
+        talks_.drop_all();
     }
 
 private:
@@ -172,17 +206,49 @@ private:
                 for (Resolved& resolved : resolver_->collect()) { connect(std::move(resolved)); }
                 break;
             case Source::tcp: tcp_.ready(value, ends_); break;
+            case Source::talk: talks_.ready(value, ends_); break;
             case Source::curl: http_.ready(static_cast<int>(value), event.events, ends_); break;
         }
     }
 
     void connect(Resolved resolved) {
-        if (!flights_.contains(resolved.token)) { return; }
+        const auto found = flights_.find(resolved.token);
+        if (found == flights_.end()) { return; }
         if (resolved.addresses.empty()) {
             ends_.push_back({resolved.token, std::move(resolved.answer), clock_.now().boot});
         } else {
-            tcp_.begin(resolved.token, std::move(resolved.addresses), ends_);
+            connect(resolved.token, found->second.probe, std::move(resolved.addresses));
         }
+    }
+
+    void connect(std::uint64_t token, std::size_t index, std::vector<Address> addresses) {
+        const PlannedProbe& probe = probes_[index];
+        if (const auto* tls = std::get_if<TlsQuestion>(&probe.question)) {
+            talks_.begin(token, tls_.talk(*tls, std::move(addresses)), ends_);
+        } else if (const auto* sql = std::get_if<PostgresQuestion>(&probe.question)) {
+            static const Secret none;
+            const Secret& password = probe.password ? *probe.password : none;
+            talks_.begin(token, postgres_.talk(*sql, index, password, addresses), ends_);
+        } else {
+            tcp_.begin(token, std::move(addresses), ends_);
+        }
+    }
+
+    /// Sends a question that needs no worker.
+    void send(std::uint64_t token, std::size_t index) {
+        const PlannedProbe& probe = probes_[index];
+        if (const auto* http = std::get_if<HttpQuestion>(&probe.question)) {
+            return http_.begin(token, *http, probe.timeout + curl_grace, ends_);
+        }
+        if (const auto* dns = std::get_if<DnsQuestion>(&probe.question)) {
+            return talks_.begin(token, make_dns_talk(*dns), ends_);
+        }
+        const std::optional<Place> place = place_of(probe.question);
+        if (!place || postgres_.idle(index)) { return connect(token, index, {}); }
+        if (const std::optional<Address> address = numeric_address(place->host, place->port)) {
+            return connect(token, index, {*address});
+        }
+        resolver_->submit(token, place->host, place->port);
     }
 
     void ask_due(const std::atomic<bool>& stop) {
@@ -249,15 +315,8 @@ private:
         const auto placed = flights_.emplace(token, std::move(flight)).first;
         if (placed->second.pooled) {
             commands_->submit(placed->second.pooled);
-        } else if (const auto* http = std::get_if<HttpQuestion>(&probe.question)) {
-            http_.begin(token, *http, probe.timeout + curl_grace, ends_);
-        } else if (const auto* tcp = std::get_if<TcpQuestion>(&probe.question)) {
-            const std::optional<Address> address = numeric_address(tcp->host, tcp->port);
-            if (address) {
-                tcp_.begin(token, {*address}, ends_);
-            } else {
-                resolver_->submit(token, tcp->host, tcp->port);
-            }
+        } else {
+            send(token, placed->second.probe);
         }
         placed->second.left = clock_.now().boot;
     }
@@ -312,6 +371,7 @@ private:
         }
         Flight flight = take(found);
         tcp_.drop(token);
+        talks_.drop(token);
         if (was_unfair(flight, http_.drop(token), timeout)) {
             answer = unknown_because("this machine was too slow to ask");
         }
@@ -365,6 +425,9 @@ private:
     Fd epoll_, timer_;
     TcpAsker tcp_;
     HttpAsker http_;
+    TlsAsker tls_;
+    PostgresAsker postgres_;
+    TalkAsker talks_;
     std::optional<Resolver> resolver_;
     std::optional<CommandPool> commands_;
     bool sound_{false};
@@ -384,6 +447,9 @@ public:
             const auto overlap = (probe.timeout + probe.every - Nanos{1}) / probe.every;
             schedule.most_in_flight = static_cast<std::size_t>(overlap) + 2;
             schedules_.push_back(schedule);
+            if (std::holds_alternative<PostgresQuestion>(probe.question)) {
+                forget_postgres_environment();
+            }
         }
     }
     ~LoopSampler() override { end(); }
@@ -394,6 +460,7 @@ public:
         stop_ = false;
         wake_ = make_event();
         thread_ = std::thread([this, &mailbox] {
+            hold_back_pipe_signal();
             try {
                 Loop loop(probes_, schedules_, clock_, runner_, mailbox, wake_.get());
                 raise_priority();  // after the pool's threads, which stay as they are
@@ -439,9 +506,16 @@ Result<std::vector<PlannedProbe>> plan_probes(std::span<const ProbeSpec> specs, 
             return fail(Code::invalid, "`every` and `timeout` must be above zero")
                 .at("probe " + spec.name);
         }
+        std::shared_ptr<const Secret> password;
+        if (const auto* sql = std::get_if<PostgresQuestion>(&*question);
+            sql && sql->password.given()) {
+            Result<Secret> secret = read_secret(sql->password);
+            if (!secret) { return std::move(secret).error().at("probe " + spec.name); }
+            password = std::make_shared<const Secret>(*std::move(secret));
+        }
         planned.push_back({static_cast<std::uint32_t>(planned.size()), spec.name,
                            *std::move(question), (*kind)->judge, spec.params, spec.every,
-                           spec.timeout});
+                           spec.timeout, std::move(password)});
     }
     return planned;
 }

@@ -1,11 +1,12 @@
 // Performs the probes of a plan: asks on an absolute schedule, stamps as close to the wire as it
 // can, and posts one sample for each question. Open loop: a slow answer delays no later question.
 // Must not: blame the target for the controller's own delay; what this machine could not ask or
-// could not see in time is unknown. Next: sampler_http.hpp, sampler_tcp.hpp, sampler_pool.hpp.
+// could not see in time is unknown. Next: sampler_http.hpp, sampler_talk.hpp, sampler_pool.hpp.
 #pragma once
 
 #include "model/definition.hpp"
 #include "model/probe.hpp"
+#include "transport/redact.hpp"
 #include "transport/transport.hpp"
 
 #include <cstdint>
@@ -24,11 +25,13 @@ struct PlannedProbe {
     Question question;
     SampleState (*judge)(const Values& params, const Answer& answer, std::string& detail){nullptr};
     Values params;
-    Nanos every{0}, timeout{0};  ///< both above zero
+    Nanos every{0}, timeout{0};                ///< both above zero
+    std::shared_ptr<const Secret> password{};  ///< of a postgres question, may be null
 };
 
-/// Index by position. Failure: Code::not_found for a kind that is not in the table, else what
-/// the kind says of its parameters, at the name of the probe.
+/// Index by position. Reads the secrets that the probes refer to, which may block 10 s for each
+/// that is a command. Failure, at the name of the probe: Code::not_found for a kind that is not
+/// in the table, else what the kind says of its parameters, or why a secret cannot be read.
 [[nodiscard]] Result<std::vector<PlannedProbe>> plan_probes(std::span<const ProbeSpec> specs,
                                                             ProbeKinds kinds);
 
@@ -39,8 +42,9 @@ struct PlannedProbe {
 using CommandRunner = std::function<Result<Reply>(const CommandQuestion& question, Nanos deadline,
                                                   std::stop_token stop)>;
 
-/// start: one thread for all http and tcp probes, at real-time priority where that is allowed,
-/// and a small pool for commands and names; first questions leave at once. The mailbox must
+/// make_sampler: with a postgres probe, PG* variables leave the environment of this process.
+/// start: one thread for all but commands and names, at real-time priority where that is allowed,
+/// and a small pool for those two; first questions leave at once. The mailbox must
 /// outlive the sampler or stop(). A second start after stop goes on with the numbers.
 /// stop: blocks up to 200 ms (as long as the runner heeds its stop token); nothing is posted
 /// after it. Questions under way are dropped without a sample.

@@ -21,7 +21,7 @@ using Ends = std::vector<Done>;
 inline constexpr std::size_t body_limit = std::size_t{64} * 1024U;
 
 /// What an epoll event is about, in the upper bits of its datum.
-enum class Source : std::uint64_t { timer, wake, resolved, tcp, curl };
+enum class Source : std::uint64_t { timer, wake, resolved, tcp, curl, talk };
 inline constexpr unsigned source_shift = 60;
 [[nodiscard]] constexpr std::uint64_t mark(Source source, std::uint64_t value) noexcept {
     return (static_cast<std::uint64_t>(source) << source_shift) | value;

@@ -68,6 +68,29 @@ std::optional<Address> numeric_address(const std::string& host, std::uint16_t po
     return std::nullopt;
 }
 
+Dial::State Dial::advance() {
+    if (socket_.open()) {
+        int error = 0;
+        socklen_t size = sizeof error;
+        if (::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+            error = errno;
+        }
+        if (error == 0) { return State::connected; }
+        error_ = error;
+    }
+    while (next_ < addresses_.size()) {
+        const Address& to = addresses_[next_++];
+        socket_ = Fd{::socket(to.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+        const auto* where = reinterpret_cast<const sockaddr*>(&to.storage);
+        if (socket_.open() && ::connect(socket_.get(), where, to.size) == 0) {
+            return State::connected;
+        }
+        if (socket_.open() && errno == EINPROGRESS) { return State::waiting; }
+        error_ = errno;
+    }
+    return State::failed;
+}
+
 void TcpAsker::begin(std::uint64_t token, std::vector<Address> addresses, Ends& ends) {
     Attempt& attempt = open_[token];
     attempt.addresses = std::move(addresses);

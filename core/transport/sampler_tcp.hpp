@@ -7,8 +7,13 @@
 
 #include <sys/socket.h>
 
+#include <cerrno>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace drill::sampling {
 
@@ -19,6 +24,23 @@ struct Address {
 
 /// The address when `host` is one already; no look-up of any kind.
 [[nodiscard]] std::optional<Address> numeric_address(const std::string& host, std::uint16_t port);
+
+/// A connection to the first of some addresses that accepts one; for talks.
+class Dial {
+public:
+    explicit Dial(std::vector<Address> addresses) : addresses_(std::move(addresses)) {}
+    enum class State : std::uint8_t { waiting, connected, failed };
+    /// To be called first, and then whenever the socket is writable. Does not block.
+    [[nodiscard]] State advance();
+    [[nodiscard]] int error() const noexcept { return error_ != 0 ? error_ : EADDRNOTAVAIL; }
+    [[nodiscard]] Fd& socket() noexcept { return socket_; }
+
+private:
+    std::vector<Address> addresses_;
+    std::size_t next_{0};
+    Fd socket_;
+    int error_{0};
+};
 
 /// Used by one thread.
 class TcpAsker {

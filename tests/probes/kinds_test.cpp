@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -29,6 +30,12 @@ Answer answered(int status, std::string body = {}, Nanos latency = 10ms) {
     return answer;
 }
 
+Answer with_a_record(int status, Nanos latency) {
+    Answer answer = answered(status, {}, latency);
+    answer.values = {"192.0.2.7"};  // dns does not take silence for an answer
+    return answer;
+}
+
 struct Judged {
     SampleState state;
     std::string detail;
@@ -52,10 +59,9 @@ const Values orders{{"url", "http://orders.lab:8080/orders"}};
 
 TEST_CASE("the table holds every kind, sorted by name") {
     const ProbeKinds kinds = probe_kinds();
-    REQUIRE(kinds.size() == 3);
-    CHECK(kinds[0]->name == "command");
-    CHECK(kinds[1]->name == "http");
-    CHECK(kinds[2]->name == "tcp");
+    REQUIRE(kinds.size() >= 3);
+    CHECK(std::ranges::is_sorted(kinds, {}, &ProbeKind::name));
+    for (const ProbeKind* kind : kinds) { CHECK_FALSE(kind->summary.empty()); }
 }
 
 TEST_CASE("every kind has a page that names all of its parameters") {
@@ -173,9 +179,9 @@ TEST_CASE("right but later than ok.within is degraded, exactly within is ok") {
     for (const ProbeKind* each : probe_kinds()) {
         CAPTURE(each->name);
         const int status = each->name == "http" ? 204 : 0;
-        CHECK(judge(each->name, within, answered(status, "", 250ms)) ==
+        CHECK(judge(each->name, within, with_a_record(status, 250ms)) ==
               Judged{SampleState::ok, ""});
-        CHECK(judge(each->name, within, answered(status, "", 251ms)) ==
+        CHECK(judge(each->name, within, with_a_record(status, 251ms)) ==
               Judged{SampleState::degraded, "251 ms, later than 250 ms"});
     }
 }
@@ -211,4 +217,115 @@ TEST_CASE("command: 0 is right when nothing is said") {
     CHECK(judge("command", {}, answered(0)).state == SampleState::ok);
     CHECK(judge("command", {}, answered(3)) == Judged{SampleState::failed, "exit status 3"});
     CHECK(judge("command", {{"ok.status", std::int64_t{3}}}, answered(3)).state == SampleState::ok);
+}
+
+// ---- postgres, dns, tls -------------------------------------------------------------------------
+
+namespace {
+
+const Values login{{"host", "db.lab"}, {"user", "app"}, {"database", "orders"}};
+const Values zone{{"server", "10.77.0.2"}, {"name", "orders.lab"}};
+const Values shake{{"host", "10.77.0.2"}, {"name", "orders.lab"}};
+
+Values plus(Values values, const std::string& name, Value value) {
+    values.insert_or_assign(name, std::move(value));
+    return values;
+}
+
+Answer records(std::vector<std::string> values, int rcode = 0) {
+    Answer answer = answered(rcode);
+    answer.values = std::move(values);
+    return answer;
+}
+
+}  // namespace
+
+TEST_CASE("postgres takes its parameters and fills the others") {
+    const auto result = kind("postgres").compose(plus(login, "password.file", "/etc/drill/db"));
+    REQUIRE(result);
+    const auto& question = std::get<PostgresQuestion>(*result);
+    CHECK(question.port == 5432);
+    CHECK(question.query == "SELECT 1");
+    CHECK(question.tls == "prefer");
+    CHECK(question.mode == "any");
+    CHECK_FALSE(question.kept);
+    CHECK(question.password.file == "/etc/drill/db");
+}
+
+TEST_CASE("postgres refuses a database that libpq would take for parameters") {
+    CHECK(refusal("postgres", plus(login, "database", "host=evil")).starts_with("`database`"));
+    CHECK(
+        refusal("postgres", plus(login, "database", "postgres://evil")).starts_with("`database`"));
+}
+
+TEST_CASE("postgres refuses several hosts, two secrets and paths that are not absolute") {
+    CHECK(refusal("postgres", plus(login, "host", "a,b")).starts_with("`host`"));
+    CHECK(refusal("postgres", plus(login, "ca", "ca.pem")).starts_with("`ca`"));
+    CHECK(refusal("postgres", plus(login, "password.file", "db")).starts_with("`password.file`"));
+    CHECK(
+        refusal("postgres", plus(plus(login, "password.file", "/db"), "password.credential", "db"))
+            .starts_with("`password` has one"));
+    CHECK(refusal("postgres", plus(login, "password.credential", "../db"))
+              .starts_with("`password.credential`"));
+}
+
+TEST_CASE("postgres without a wanted value takes every answer, with one only that") {
+    CHECK(judge("postgres", login, records({"7"}, 1)) == Judged{SampleState::ok, ""});
+    CHECK(judge("postgres", plus(login, "ok.value", "7"), records({}, 0)) ==
+          Judged{SampleState::failed, "no row"});
+}
+
+TEST_CASE("dns wants an address for a server and a sound name") {
+    CHECK(refusal("dns", plus(zone, "server", "ns.lab")).starts_with("`server`"));
+    CHECK(refusal("dns", plus(zone, "name", "a..b")).starts_with("`name`"));
+    CHECK(refusal("dns", plus(zone, "name", std::string(64, 'a'))).starts_with("`name`"));
+    CHECK(refusal("dns", plus(zone, "type", "ANY")).starts_with("`type`"));
+    CHECK(refusal("dns", plus(zone, "name", ".")).empty());
+}
+
+TEST_CASE("dns compares records whatever the case of names, but texts as they are") {
+    const Values name = plus(plus(zone, "type", "CNAME"), "ok.value", "APP.orders.lab.");
+    CHECK(judge("dns", name, records({"app.orders.lab"})).state == SampleState::ok);
+    const Values text = plus(plus(zone, "type", "TXT"), "ok.value", "Two");
+    CHECK(judge("dns", text, records({"two"})) == Judged{SampleState::failed, "two"});
+}
+
+TEST_CASE("dns wants all records and no others where all are given") {
+    const Values both = plus(zone, "ok.values", std::vector<std::string>{"10.0.0.2", "10.0.0.1"});
+    CHECK(judge("dns", both, records({"10.0.0.1", "10.0.0.2"})).state == SampleState::ok);
+    CHECK(judge("dns", both, records({"10.0.0.1"})).state == SampleState::failed);
+    CHECK(judge("dns", both, records({"10.0.0.1", "10.0.0.2", "10.0.0.3"})).state ==
+          SampleState::failed);
+}
+
+TEST_CASE("dns tells response codes by name, and those without one by number") {
+    CHECK(judge("dns", zone, records({}, 2)) == Judged{SampleState::failed, "SERVFAIL"});
+    CHECK(judge("dns", zone, records({}, 9)) == Judged{SampleState::failed, "rcode 9"});
+}
+
+TEST_CASE("dns wants an authoritative answer only where that is told") {
+    CHECK(judge("dns", zone, records({"10.0.0.1"})).state == SampleState::ok);
+    CHECK(judge("dns", plus(zone, "ok.authoritative", true), records({"10.0.0.1"})) ==
+          Judged{SampleState::failed, "the answer is not authoritative"});
+}
+
+TEST_CASE("tls asks for the host's name unless another is given") {
+    const auto result = kind("tls").compose({{"host", "orders.lab"}});
+    REQUIRE(result);
+    CHECK(std::get<TlsQuestion>(*result).name == "orders.lab");
+    CHECK(std::get<TlsQuestion>(*result).port == 443);
+}
+
+TEST_CASE("tls refuses a wanted protocol that is not offered, and a path that is not absolute") {
+    CHECK(refusal("tls", plus(shake, "ok.alpn", "h2")).starts_with("`ok.alpn`"));
+    CHECK(refusal("tls", plus(shake, "ca", "ca.pem")).starts_with("`ca`"));
+    CHECK(refusal("tls", plus(shake, "alpn", std::vector<std::string>{""})).find("alpn") !=
+          std::string::npos);
+}
+
+TEST_CASE("tls fails what expires before the wanted days") {
+    CHECK(judge("tls", plus(shake, "ok.days", std::int64_t{14}), answered(13)) ==
+          Judged{SampleState::failed, "expires in 13 days"});
+    CHECK(judge("tls", plus(shake, "ok.days", std::int64_t{14}), answered(14)).state ==
+          SampleState::ok);
 }

@@ -90,6 +90,7 @@ public:
     ~Child();
     /// Exit status, or -1.
     int wait();
+    [[nodiscard]] int pid() const noexcept { return pid_; }
 
 private:
     int pid_;

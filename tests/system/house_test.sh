@@ -223,7 +223,7 @@ claim "kinds do not include each other, nor have headers" kinds_of_kinds
 claim "includes are written from the root: folder/file" relative_includes
 claim "toml++ is included in core/config only" library 'toml' 'core/config'
 claim "sqlite3 is included in core/ledger only" library 'sqlite3' 'core/ledger'
-claim "libssh, curl and Boost are included in core/transport only" library 'libssh|curl|boost' 'core/transport'
+claim "libssh, curl, libpq and Boost are included in core/transport only" library 'libssh|curl|libpq|boost' 'core/transport'
 claim "CLI11 is included in cli/ only" library 'CLI/|CLI11' 'cli'
 claim "OpenSSL is included in core/base and core/transport only" library 'openssl' 'core/base|core/transport'
 claim "every header has #pragma once" without_pragma

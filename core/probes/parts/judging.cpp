@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace drill::probes {
@@ -15,6 +16,22 @@ std::string text_of(const Values& values, std::string_view name) {
 std::int64_t integer_of(const Values& values, std::string_view name, std::int64_t otherwise) {
     const auto* found = value_of<std::int64_t>(values, name);
     return found == nullptr ? otherwise : *found;
+}
+
+Status check_host(const Values& values, std::string_view name) {
+    const std::string host = text_of(values, name);
+    const bool sound = !host.empty() && std::ranges::all_of(host, [](char c) {
+        return static_cast<unsigned char>(c) > 0x20 && c != ',' && c != 0x7f;
+    });
+    if (sound) { return ok(); }
+    return fail(Code::invalid,
+                "`" + std::string(name) + "` must be one name or address without blanks");
+}
+
+Result<std::uint16_t> port_of(const Values& values, std::int64_t otherwise) {
+    const std::int64_t port = integer_of(values, "port", otherwise);
+    if (port < 1 || port > 65535) { return fail(Code::invalid, "`port` must be 1 to 65535"); }
+    return static_cast<std::uint16_t>(port);
 }
 
 SampleState judged(const Values& values, const Answer& answer,

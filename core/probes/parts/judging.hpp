@@ -4,6 +4,7 @@
 
 #include "model/probe.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,11 @@ namespace drill::probes {
 [[nodiscard]] std::string text_of(const Values& values, std::string_view name);
 [[nodiscard]] std::int64_t integer_of(const Values& values, std::string_view name,
                                       std::int64_t otherwise);
+
+/// Names and addresses that are connected to: not empty, no blanks, no control bytes, no comma.
+[[nodiscard]] Status check_host(const Values& values, std::string_view name);
+/// 1 to 65535, or `otherwise` when it was not given.
+[[nodiscard]] Result<std::uint16_t> port_of(const Values& values, std::int64_t otherwise);
 
 /// not asked: unknown; no answer, an error or `wrong` (a reason): failed; right, but later than
 /// ok.within: degraded; else ok. `wrong` speaks of the answer and is not asked for without one.
