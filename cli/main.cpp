@@ -1,6 +1,7 @@
 // The command line: parses flags (the only user of CLI11) and calls one verb.
 // Must not: do anything a verb should do. Next: verbs.hpp.
 #include "base/text.hpp"
+#include "cli/reading_verbs.hpp"
 #include "cli/session.hpp"
 #include "cli/verbs.hpp"
 
@@ -14,9 +15,9 @@
 namespace drill::cli {
 namespace {
 
-const std::vector<std::string> verbs{"validate", "plan",  "run",  "undo",  "halt",
-                                     "unblock",  "watch", "note", "close", "sweep",
-                                     "ls",       "show",  "trust"};
+const std::vector<std::string> verbs{"validate", "plan",    "run",    "undo",  "halt", "unblock",
+                                     "watch",    "note",    "close",  "sweep", "ls",   "show",
+                                     "trust",    "explain", "schema", "verify"};
 
 /// CLI11 says only that a subcommand is required; a mistyped verb deserves its name.
 std::optional<std::string> mistyped_verb(int argc, char** argv) {
@@ -275,6 +276,8 @@ int parse_and_run(int argc, char** argv) {
                   "  0 shown, 2 the ledger is not of this version, 70 it cannot be read\n"));
     add_show(app, show_options);
     add_trust(app, trust_options);
+    ReadingVerbs reading;
+    reading.add(app);
 
     if (const auto problem = mistyped_verb(argc, argv)) {
         complain(*problem);
@@ -288,6 +291,7 @@ int parse_and_run(int argc, char** argv) {
         return exit_ok;
     }
     const std::string verb = app.get_subcommands().front()->get_name();
+    if (const std::optional<int> exit = reading.run(verb, globals)) { return *exit; }
     if (verb == "validate") { return validate(globals, files); }
     if (verb == "plan") { return plan(globals, plan_options); }
     if (verb == "run") { return run(globals, run_options); }

@@ -56,5 +56,8 @@ int sweep(const Globals& globals, const std::vector<std::string>& hosts);
 int ls(const Globals& globals);
 int show(const Globals& globals, const ShowOptions& options);
 int trust(const Globals& globals, const TrustOptions& options);
+int explain(const Globals& globals, const std::string& word);  ///< "" = the list of topics
+int schema(const Globals& globals, const std::string& file);   ///< "experiment" or "catalog"
+int verify(const Globals& globals, const std::string& run);    ///< "" = every run
 
 }  // namespace drill::cli

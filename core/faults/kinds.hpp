@@ -4,9 +4,12 @@
 #pragma once
 
 #include "model/kind.hpp"
+#include "model/kind_page.hpp"
 
 namespace drill {
 
 [[nodiscard]] Kinds fault_kinds();
+/// Their pages, sorted by name.
+[[nodiscard]] KindPages fault_pages();
 
 }  // namespace drill

@@ -27,13 +27,15 @@ int system_errno(sqlite3* handle) {
 
 std::int64_t Row::integer(int column) const { return sqlite3_column_int64(statement_, column); }
 
-std::string Row::text(int column) const {
+std::string Row::text(int column) const { return std::string(view(column)); }
+
+std::string_view Row::view(int column) const {
     // column_blob gives the bytes as stored, with embedded NULs, for TEXT and BLOB alike.
     const void* bytes = sqlite3_column_blob(statement_, column);
     const int length = sqlite3_column_bytes(statement_, column);
-    return bytes == nullptr
-               ? std::string()
-               : std::string(static_cast<const char*>(bytes), static_cast<std::size_t>(length));
+    return bytes == nullptr ? std::string_view()
+                            : std::string_view(static_cast<const char*>(bytes),
+                                               static_cast<std::size_t>(length));
 }
 
 bool Row::null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }

@@ -31,6 +31,8 @@ public:
     explicit Row(sqlite3_stmt* statement) : statement_(statement) {}
     [[nodiscard]] std::int64_t integer(int column) const;
     [[nodiscard]] std::string text(int column) const;  ///< also bytes of a BLOB
+    /// The same without a copy; good until the next row or the end of the reading.
+    [[nodiscard]] std::string_view view(int column) const;
     [[nodiscard]] bool null(int column) const;
 
 private:

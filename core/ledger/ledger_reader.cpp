@@ -112,7 +112,7 @@ Result<std::vector<EventRow>> read_page(Database& database, std::int64_t run, st
         }
         event->at = raw.at;
         event->type = raw.type;
-        page.push_back({raw.seq, *std::move(event), raw.body, raw.leaf});
+        page.push_back({raw.seq, *std::move(event), std::string(raw.body), std::string(raw.leaf)});
         return ok();
     }));
     DRILL_CHECK(add_personal(database, run, page));
@@ -160,9 +160,9 @@ Status each_event(Database& database, std::int64_t run, std::int64_t after,
         "SELECT seq, type, at_boot_ns, at_wall_ms, body, leaf FROM event "
         "WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?",
         {run, after, events_per_page}, [&](const Row& row) {
-            return take({row.integer(0), row.text(1),
-                         Instant{Nanos{row.integer(2)}, wall_of(row.integer(3))}, row.text(4),
-                         row.text(5)});
+            return take({row.integer(0), row.view(1),
+                         Instant{Nanos{row.integer(2)}, wall_of(row.integer(3))}, row.view(4),
+                         row.view(5)});
         });
 }
 

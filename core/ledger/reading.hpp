@@ -36,11 +36,12 @@ private:
     std::unique_ptr<Database> database_;
 };
 
+/// Borrowed from the row: good until the callback returns.
 struct RawEvent {
     std::int64_t seq{0};
-    std::string type;
+    std::string_view type;
     Instant at;
-    std::string body, leaf;
+    std::string_view body, leaf;
 };
 
 /// Events of one page, in order of seq; the read lock ends with it.

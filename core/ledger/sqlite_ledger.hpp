@@ -142,6 +142,12 @@ private:
     std::optional<Gap> gap_;
 };
 
+/// What a check of one chain found.
+struct Verified {
+    std::int64_t events{0};
+    std::string head;
+};
+
 /// Reads copies: each call opens the file, copies rows, closes it and only then returns, so a
 /// reader that is stopped while it prints holds nothing. Waits up to 5 s behind the writer.
 class LedgerReader {
@@ -172,11 +178,18 @@ public:
     /// personal texts still there, leases, verdict, the link to the run before. Failure: invalid,
     /// the message says what does not fit.
     [[nodiscard]] Status verify(std::int64_t run) const;
-    /// All runs, gapless numbers, and no rows that belong to nothing.
+    /// The same, and what was found: how many events, and the head that they lead to.
+    [[nodiscard]] Result<Verified> audit(std::int64_t run) const;
+    /// The highest run number, also of a run whose other rows are gone; 0 without a run.
+    [[nodiscard]] Result<std::int64_t> last_number() const;
+    /// Gapless numbers, and no rows that belong to nothing. Failure: invalid.
+    [[nodiscard]] Status verify_links() const;
+    /// verify_links and verify of every run.
     [[nodiscard]] Status verify_all() const;
 
 private:
     explicit LedgerReader(std::string path) : path_(std::move(path)) {}
+    [[nodiscard]] Status verify_numbers() const;
     std::string path_, id_;
 };
 

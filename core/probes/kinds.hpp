@@ -3,10 +3,13 @@
 // Next: tcp.cpp, the smallest kind; model/probe.hpp, the contract.
 #pragma once
 
+#include "model/kind_page.hpp"
 #include "model/probe.hpp"
 
 namespace drill {
 
 [[nodiscard]] ProbeKinds probe_kinds();
+/// Their pages, sorted by name.
+[[nodiscard]] KindPages probe_pages();
 
 }  // namespace drill
