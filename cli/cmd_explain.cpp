@@ -38,7 +38,7 @@ void list(const Globals& globals, const std::vector<Topic>& topics) {
         for (const Topic& topic : topics) {
             if (topic.group != group) { continue; }
             rows.push_back({topic.name, topic.summary});
-            names += (names.empty() ? "  " : "  ") + topic.name;
+            names += "  " + topic.name;
         }
         page.line(page.ink(Ink::strong, heading_of(group)), 0);
         if (is_dense(group)) {

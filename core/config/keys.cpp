@@ -15,30 +15,35 @@ constexpr std::int64_t whole_ppm = 1'000'000;
 constexpr std::int64_t most_hosts = 10'000;
 
 constexpr TableRule tables[] = {
-    {experiment, "experiment", TableShape::once, true,
-     "What this drill is called and which service it is about."},
-    {experiment, "objective", TableShape::once, false,
-     "What was promised. A key that is not here is taken from the service in the catalog."},
-    {experiment, "limit", TableShape::once, true,
-     "The blast radius: how many hosts, which share of a group, how long."},
-    {experiment, "target", TableShape::named, false,
-     "A group of hosts that steps work on. Hosts are drawn when the plan is made, then frozen."},
-    {experiment, "probe", TableShape::many, false,
+    {"experiment", "What this drill is called and which service it is about.", experiment,
+     TableShape::once, true},
+    {"objective",
+     "What was promised. A key that is not here is taken from the service in the catalog.",
+     experiment, TableShape::once, false},
+    {"limit", "The blast radius: how many hosts, which share of a group, how long.", experiment,
+     TableShape::once, true},
+    {"target",
+     "A group of hosts that steps work on. Hosts are drawn when the plan is made, then frozen.",
+     experiment, TableShape::named, false},
+    {"probe",
      "A question that is asked again and again on an absolute schedule. Besides these keys it "
-     "takes the parameters of its kind."},
-    {experiment, "hypothesis", TableShape::many, true,
-     "What should hold: before the faults, during them, or again within a time."},
-    {experiment, "halt", TableShape::many, false,
+     "takes the parameters of its kind.",
+     experiment, TableShape::many, false},
+    {"hypothesis", "What should hold: before the faults, during them, or again within a time.",
+     experiment, TableShape::many, true},
+    {"halt",
      "A condition that ends the drill at once and undoes everything, also when it cannot be "
-     "evaluated."},
-    {experiment, "step", TableShape::many, true,
+     "evaluated.",
+     experiment, TableShape::many, false},
+    {"step",
      "One fault on the hosts of one target. Steps follow each other in file order unless `after` "
-     "says otherwise."},
-    {catalog, "environment", TableShape::once, true,
-     "What this catalog describes, and how careful drill has to be."},
-    {catalog, "host", TableShape::named, true, "One host and the way to it."},
-    {catalog, "service", TableShape::named, false,
-     "What runs on hosts, who owns it and what was promised of it."},
+     "says otherwise.",
+     experiment, TableShape::many, true},
+    {"environment", "What this catalog describes, and how careful drill has to be.", catalog,
+     TableShape::once, true},
+    {"host", "One host and the way to it.", catalog, TableShape::named, true},
+    {"service", "What runs on hosts, who owns it and what was promised of it.", catalog,
+     TableShape::named, false},
 };
 
 constexpr KeyRule keys[] = {
@@ -371,7 +376,7 @@ constexpr KeyRule keys[] = {
 }  // namespace
 
 std::string TableRule::written() const {
-    const std::string text(name);
+    std::string text(name);
     switch (shape) {
         case TableShape::once: return "[" + text + "]";
         case TableShape::named: return "[" + text + ".NAME]";

@@ -44,11 +44,11 @@ enum class TableShape : std::uint8_t {
 };
 
 struct TableRule {
-    DefinitionFile file{DefinitionFile::experiment};
     std::string_view name;  ///< "limit"
+    std::string_view help;
+    DefinitionFile file{DefinitionFile::experiment};
     TableShape shape{TableShape::once};
     bool required{false};
-    std::string_view help;
     /// "[limit]", "[target.NAME]", "[[probe]]"
     [[nodiscard]] std::string written() const;
 };
