@@ -272,7 +272,7 @@ class Asked:
 
 
 class Flow:
-    """An effect that loses packets between the host and bal-1, one each 20 ms on port 4999."""
+    """An effect that loses packets between the host and bal-1, one each 20 ms; UDP, port 4999 on the host."""
 
     def __init__(self, host, way):
         ends = [self.socket_on(host.name), self.socket_on("bal-1")]
@@ -292,7 +292,8 @@ class Flow:
                     return
             made.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             env = open(f"{lab}/hosts/{name}/env").read()
-            made[0].bind((re.search(r"(?m)^ip4=(\S+)", env)[1], 0))
+            # bal-1 serves several trials at one time.
+            made[0].bind((re.search(r"(?m)^ip4=(\S+)", env)[1], 0 if name == "bal-1" else 4999))
             made[0].setblocking(False)
 
         thread = threading.Thread(target=enter)
