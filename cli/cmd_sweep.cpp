@@ -75,6 +75,19 @@ bool remove(Fleet& fleet, const CatalogHost& host, const FoundLease& found) {
     return call(fleet, host, std::move(disarm)).has_value();
 }
 
+/// The programs that kinds with a holder have left for the next drill. True when there were any.
+bool remove_programs(Fleet& fleet, const CatalogHost& host) {
+    static constexpr std::string_view text =
+        "[ -d \"$1\" ] || exit 1\nrm -rf -- \"$1\"\nrmdir -- \"${1%/*}\" 2>/dev/null\n[ ! -e "
+        "\"$1\" ]";
+    Envelope ask{};
+    ask.phase = Phase::ask;
+    ask.commands = {{.argv = {"sh", "-c", std::string(text), "drill-sweep", "/var/lib/drill/bin"},
+                     .input = ""}};
+    const std::optional<Reply> reply = call(fleet, host, std::move(ask));
+    return reply && !reply->parts.empty() && reply->parts.front().status == 0;
+}
+
 int sweep_one(Fleet& fleet, const CatalogHost& host) {
     const auto before = look(fleet, host);
     if (!before) {
@@ -83,7 +96,9 @@ int sweep_one(Fleet& fleet, const CatalogHost& host) {
         return exit_dirty;
     }
     if (before->empty()) {
-        print(host.name + ": nothing of drill\n");
+        print(host.name + (remove_programs(fleet, host)
+                               ? ": no lease, the holder program is removed\n"
+                               : ": nothing of drill\n"));
         return exit_ok;
     }
     for (const FoundLease& found : *before) {
@@ -104,6 +119,7 @@ int sweep_one(Fleet& fleet, const CatalogHost& host) {
                  " itself; look again: drill sweep " + shell_quote(host.name));
         return exit_dirty;
     }
+    (void)remove_programs(fleet, host);
     print(host.name + ": removed, nothing of drill is left\n");
     return exit_ok;
 }

@@ -16,6 +16,8 @@ namespace drill {
 namespace {
 
 constexpr std::size_t step_column = 13;
+// A program that travels with its change would fill screens; the plan as a file has all of it.
+constexpr std::size_t longest_input = 8192;
 
 std::string regain_text(const Regain& regain) {
     return "within " + exact_duration(regain.within) + " of the " +
@@ -129,6 +131,11 @@ void add_exec(Page& page, const char* label, const std::vector<Exec>& commands) 
             front.assign(19, ' ');
         }
         if (exec.input.empty()) { continue; }
+        if (exec.input.size() > longest_input) {
+            page.verbatim(std::string(19, ' ') + "| " + std::to_string(exec.input.size()) +
+                          " bytes of input, in full in the plan's file");
+            continue;
+        }
         for (const std::string& line : split(trim(exec.input), '\n')) {
             page.verbatim(std::string(19, ' ') + "| " + escape_control(line));
         }

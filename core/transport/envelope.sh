@@ -660,7 +660,7 @@ line_of() {
 found() {
     for dir in "$run"/* "$durable"/*; do
         one=${dir##*/}
-        case $one in *[!a-z0-9]*) continue ;; esac
+        case $one in bin | *[!a-z0-9]*) continue ;; esac
         [ -d "$dir" ] && [ ! -L "$dir" ] && enter || continue
         echo "lease=$one"
         echo "directory=$dir"

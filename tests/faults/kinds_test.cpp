@@ -173,7 +173,8 @@ TEST_CASE("an undo is at most five programs without input, and an instant change
         REQUIRE(bool(change));
         CHECK(change->undo.size() <= 5);
         CHECK(change->undo.empty() == (kind->ending == Ending::instant));
-        CHECK(change->renew.empty() == (kind->ending != Ending::kernel));
+        CHECK(change->renew.empty() ==
+              (kind->ending != Ending::kernel && kind->ending != Ending::holder));
         CHECK_FALSE(change->read_back.empty());
         CHECK(change->lasting == Lasting::transient);
         for (const Exec& exec : change->undo) { CHECK(exec.input.empty()); }

@@ -2,6 +2,7 @@
 #include "faults/requests.hpp"
 
 #include "base/text.hpp"
+#include "holder/program.hpp"
 
 #include <doctest/doctest.h>
 
@@ -35,6 +36,28 @@ constexpr std::string_view routes =
     "10.79.0.1 dev bond0.12 weight 1 \n"
     "route fd77::2 fd77::2 from :: dev eth0 proto kernel src fd77::4 metric 256 pref medium \n"
     "match fd77::2 fd77::/64 dev eth0 proto kernel metric 256 pref medium \n";
+
+constexpr std::string_view processes = "victim 4711 88123 33 S /usr/bin/orders-app --port 8080 \n";
+
+void add_holder(ChangeRequest& request, std::string_view kind) {
+    std::string answer = "machine x86_64\nprocessors 4\n";
+    if (kind == "cpu") { request.params["cores"] = std::string("50%"); }
+    if (kind == "memory") { request.params["percent"] = Percent{900'000}; }
+    if (kind == "disk-fill" || kind == "inode-fill") {
+        request.params["path"] = std::string("/srv/orders");
+        request.params["percent"] = Percent{950'000};
+        answer += "mount /srv\ntype ext4\n";
+    }
+    if (kind == "pid-exhaust") {
+        request.params["cgroup"] = std::string("system.slice/orders.service");
+        answer += "cgroup /sys/fs/cgroup/system.slice/orders.service\n";
+    }
+    if (kind == "fd-exhaust") {
+        request.params["process"] = std::string("orders-app");
+        request.observed = {{0, std::string(processes), ""}};
+    }
+    request.observed.push_back({0, answer + "end\n", ""});
+}
 
 }  // namespace
 
@@ -93,8 +116,9 @@ ChangeRequest request_for(const Kind& kind, Binding binding) {
     if (kind.name == "net-loss") { request.params["loss"] = Percent{50'000}; }
     if (kind.name.substr(0, 8) == "process-") {
         request.params["process"] = std::string("orders-app");
-        request.observed = {{0, "victim 4711 88123 33 S /usr/bin/orders-app --port 8080 \n", ""}};
+        request.observed = {{0, std::string(processes), ""}};
     }
+    if (kind.ending == Ending::holder) { add_holder(request, kind.name); }
     if (kind.name == "process-kill") {
         request.params["expect_restart"] = Nanos{std::chrono::seconds{20}};
     }
@@ -107,7 +131,16 @@ std::string commands(std::string_view name, const std::vector<Exec>& all) {
     std::string text;
     for (const Exec& exec : all) {
         text += "== " + std::string(name) + "\n" + shell_join(exec.argv) + "\n";
-        if (!exec.input.empty()) { text += "-- input\n" + exec.input; }
+        // The holder changes with each compiler; what is done with it is what a person reads.
+        if (exec.input.size() > 4096) {
+            text += "-- input: the holder, in base64\n";
+        } else if (!exec.input.empty()) {
+            text += "-- input\n" + exec.input;
+        }
+    }
+    const std::string sum(holder_program().sha256);
+    for (std::size_t at = text.find(sum); at != std::string::npos; at = text.find(sum)) {
+        text.replace(at, sum.size(), "{holder}");
     }
     return text;
 }

@@ -52,8 +52,9 @@ std::string path_for(const std::string& shell) {
     if (!fs::exists(folder)) {
         fs::create_directory(folder);
         if (shell == "busybox") {
-            for (const char* applet : {"sh", "cat", "tr", "grep", "rm", "sleep", "ip", "ping",
-                                       "timeout", "test", "true"}) {
+            for (const char* applet :
+                 {"sh", "cat", "tr", "grep", "rm", "sleep", "ip", "ping", "timeout", "test", "true",
+                  "base64", "sha256sum", "mkdir", "mv", "chmod", "df", "uname", "id"}) {
                 fs::create_symlink("/usr/bin/busybox", folder + "/" + applet);
             }
             fs::create_symlink("/usr/sbin/nft", folder + "/nft");

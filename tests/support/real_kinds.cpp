@@ -1,6 +1,8 @@
 // See real_kinds.hpp.
 #include "support/real_kinds.hpp"
 
+#include "faults/kinds.hpp"
+
 #include <string>
 
 namespace drill::sim {
@@ -16,6 +18,10 @@ constexpr std::string_view routes =
 // As the listing of parts/processes.cpp prints a process that may be chosen.
 constexpr std::string_view victim = "victim 4711 88123 33 S /usr/bin/orders-app --port 8080 \n";
 
+constexpr std::string_view able =
+    "machine x86_64\nprocessors 4\nmount /srv\ntype ext4\n"
+    "cgroup /sys/fs/cgroup/orders\nend\n";
+
 using Texts = std::vector<std::string>;
 
 // As the same part lists devices, for kinds whose other end can be anyone.
@@ -23,6 +29,29 @@ constexpr std::string_view devices = "device eth0\ndevice docker0\n";
 bool is_anyone(std::string_view kind) { return kind == "net-port" || kind == "dns-fail"; }
 bool is_net(std::string_view kind) { return kind.starts_with("net-") && !is_anyone(kind); }
 bool is_process(std::string_view kind) { return kind.starts_with("process-"); }
+bool is_holder(std::string_view kind) {
+    const Kind* found = find_kind(fault_kinds(), kind);
+    return found != nullptr && found->ending == Ending::holder;
+}
+
+void fill_in_holder(PlannedStep& step) {
+    Values& params = step.params;
+    if (step.kind == "cpu") {
+        params["cores"] = std::string("2");
+        params["load"] = Percent{500'000};
+    }
+    if (step.kind == "memory") {
+        params["percent"] = Percent{900'000};
+        params["leave"] = std::string("256MiB");
+    }
+    if (step.kind == "disk-fill" || step.kind == "inode-fill") {
+        params["path"] = std::string("/srv/orders");
+        params["percent"] = Percent{950'000};
+    }
+    if (step.kind == "disk-fill") { params["leave"] = std::string("0"); }
+    if (step.kind == "pid-exhaust") { params["cgroup"] = std::string("orders"); }
+    if (step.kind == "fd-exhaust") { params["host"] = true; }
+}
 
 }  // namespace
 
@@ -52,6 +81,7 @@ void fill_in(PlannedStep& step) {
         step.params["protocol"] = std::string("tcp");
         step.params["answer"] = std::string("none");
     }
+    if (is_holder(step.kind)) { fill_in_holder(step); }
     if (is_process(step.kind)) {
         step.params["process"] = std::string("orders-app");
         step.params["count"] = std::int64_t{1};
@@ -66,6 +96,7 @@ std::vector<CommandReply> canned_answers(std::string_view kind, std::size_t comm
     const std::string_view text = is_net(kind)       ? routes
                                   : is_anyone(kind)  ? devices
                                   : is_process(kind) ? victim
+                                  : is_holder(kind)  ? able
                                                      : "";
     return {commands, CommandReply{.status = 0, .out = std::string(text), .err = ""}};
 }

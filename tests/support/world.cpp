@@ -371,12 +371,13 @@ void World::arm_guard(Host& host, const std::string& lease, LeaseDirectory& dire
         if (there.boot_id != boot || found == there.directories.end()) { return; }
         LeaseDirectory& mine = found->second;
         if (mine.generation != generation || mine.tombstone || mine.fired) { return; }
-        const bool kernel = ending_of(mine.kind) == Ending::kernel;
-        if (mine.guard_dead && !kernel) { return; }
+        const Ending ending = ending_of(mine.kind);
+        const bool alone = ending == Ending::kernel || ending == Ending::holder;
+        if (mine.guard_dead && !alone) { return; }
         mine.fired = true;
         mine.running = false;
         mine.guard_at.reset();
-        end_effect(name, lease, mine.guard_dead ? "kernel" : "guard");
+        end_effect(name, lease, mine.guard_dead ? name_of(ending) : "guard");
     });
 }
 
@@ -493,7 +494,8 @@ CommandReply World::presence(Host& host, const std::string& lease) {
         if (ending_of(found->second.kind) == Ending::instant) {
             return {.status = 10, .out = "", .err = ""};
         }
-        if (ending_of(found->second.kind) == Ending::kernel) {
+        const Ending ending = ending_of(found->second.kind);
+        if (ending == Ending::kernel || ending == Ending::holder) {
             return {.status = 12, .out = "expired", .err = ""};
         }
     }

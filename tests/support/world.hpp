@@ -45,7 +45,7 @@ struct SeenEffect {
     std::string host, lease, kind, boot_id;
     Nanos began{0};
     std::optional<Nanos> ended;
-    std::string ended_by;  ///< "undo", "guard", "kernel", "reboot", "somebody else"
+    std::string ended_by;  ///< "undo", "guard", "kernel", "holder", "reboot", "somebody else"
     Nanos promised{
         0};  ///< lease time on the host's clock as controller time: latest end without us
     bool guard_killed{false};
