@@ -15,9 +15,9 @@
 namespace drill::cli {
 namespace {
 
-const std::vector<std::string> verbs{"validate", "plan",    "run",    "undo",  "halt", "unblock",
-                                     "watch",    "note",    "close",  "sweep", "ls",   "show",
-                                     "trust",    "explain", "schema", "verify"};
+const std::vector<std::string> verbs{"validate", "plan",    "run",    "undo",   "halt",  "unblock",
+                                     "watch",    "note",    "close",  "sweep",  "ls",    "show",
+                                     "trust",    "explain", "schema", "verify", "report"};
 
 /// CLI11 says only that a subcommand is required; a mistyped verb deserves its name.
 std::optional<std::string> mistyped_verb(int argc, char** argv) {
@@ -77,12 +77,15 @@ CLI::App* add_verb(CLI::App& app, const char* name, const char* says, const std:
     return verb;
 }
 
-void add_validate(CLI::App& app, std::vector<std::string>& files) {
+void add_validate(CLI::App& app, std::vector<std::string>& files, std::string& format) {
     CLI::App* verb = add_verb(app, "validate", "Check experiments; asks no host",
                               more("  drill validate experiments/hello.toml\n"
                                    "  drill validate experiments/*.toml --config lab/drill.toml\n",
                                    "  0 no errors, 2 errors, all of them shown\n"));
     verb->add_option("FILE", files, "Experiments")->required()->type_name("");
+    verb->add_option("--format", format, "human, json, github or sarif")
+        ->check(CLI::IsMember({"human", "json", "github", "sarif"}))
+        ->type_name("WORD");
 }
 
 void add_plan(CLI::App& app, PlanOptions& options) {
@@ -260,7 +263,8 @@ int parse_and_run(int argc, char** argv) {
     app.get_formatter()->column_width(28);
     app.footer(footer);
     add_globals(app, globals);
-    add_validate(app, files);
+    std::string format = "human";
+    add_validate(app, files, format);
     add_plan(app, plan_options);
     add_run(app, run_options);
     add_undo(app, undo_options);
@@ -292,7 +296,7 @@ int parse_and_run(int argc, char** argv) {
     }
     const std::string verb = app.get_subcommands().front()->get_name();
     if (const std::optional<int> exit = reading.run(verb, globals)) { return *exit; }
-    if (verb == "validate") { return validate(globals, files); }
+    if (verb == "validate") { return validate(globals, files, format); }
     if (verb == "plan") { return plan(globals, plan_options); }
     if (verb == "run") { return run(globals, run_options); }
     if (verb == "undo") { return undo(globals, undo_options); }

@@ -34,6 +34,20 @@ void ReadingVerbs::add(CLI::App& app) {
         ->check(CLI::IsMember({"experiment", "catalog"}))
         ->type_name("");
 
+    CLI::App* report = add_verb(app, "report", "The result of a run, also for other programs",
+                                "  drill report 12\n"
+                                "  drill report 12 --format json\n"
+                                "  drill report 12 --junit drill.xml\n",
+                                "  0 shown, 2 no such run or no verdict yet, 70 its record is\n"
+                                "  damaged. The verdict is in the report, not in the exit code\n");
+    report->add_option("RUN", report_.run, "Number, id or its beginning")
+        ->required()
+        ->type_name("");
+    report->add_option("--format", report_.format, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->type_name("WORD");
+    report->add_option("--junit", report_.junit, "Write JUnit XML as well")->type_name("FILE");
+
     CLI::App* verify = add_verb(app, "verify", "Check that the ledger says what was recorded",
                                 "  drill verify\n"
                                 "  drill verify 12\n",
@@ -46,6 +60,7 @@ void ReadingVerbs::add(CLI::App& app) {
 std::optional<int> ReadingVerbs::run(std::string_view verb, const Globals& globals) const {
     if (verb == "explain") { return explain(globals, topic_); }
     if (verb == "schema") { return schema(globals, schema_of_); }
+    if (verb == "report") { return report(globals, report_); }
     if (verb == "verify") { return verify(globals, verify_run_); }
     return std::nullopt;
 }

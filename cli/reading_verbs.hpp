@@ -25,6 +25,7 @@ private:
     std::string topic_;
     std::string schema_of_{"experiment"};
     std::string verify_run_;
+    ReportOptions report_;
 };
 
 }  // namespace drill::cli

@@ -37,13 +37,19 @@ struct NoteOptions {
 struct CloseOptions {
     std::string lease, reason;
 };
+struct ReportOptions {
+    std::string run, junit;
+    std::string format{"text"};  ///< text or json
+};
 struct TrustOptions {
     std::vector<std::string> hosts;
     std::string fingerprint;
     bool replace{false};
 };
 
-int validate(const Globals& globals, const std::vector<std::string>& files);
+/// `format`: human, json, github or sarif.
+int validate(const Globals& globals, const std::vector<std::string>& files,
+             const std::string& format);
 int plan(const Globals& globals, const PlanOptions& options);
 int run(const Globals& globals, const RunOptions& options);
 int undo(const Globals& globals, const UndoOptions& options);
@@ -57,7 +63,8 @@ int ls(const Globals& globals);
 int show(const Globals& globals, const ShowOptions& options);
 int trust(const Globals& globals, const TrustOptions& options);
 int explain(const Globals& globals, const std::string& word);  ///< "" = the list of topics
-int schema(const Globals& globals, const std::string& file);   ///< "experiment" or "catalog"
-int verify(const Globals& globals, const std::string& run);    ///< "" = every run
+int report(const Globals& globals, const ReportOptions& options);
+int schema(const Globals& globals, const std::string& file);  ///< "experiment" or "catalog"
+int verify(const Globals& globals, const std::string& run);   ///< "" = every run
 
 }  // namespace drill::cli
