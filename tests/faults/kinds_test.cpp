@@ -152,7 +152,7 @@ TEST_CASE("the plan differs from the run only in its placeholders") {
         std::string text = text_of_change(*plan);
         for (const auto& [placeholder, bound] :
              {std::pair{"{lease}", "abc123def456"}, std::pair{"{pid}", "4711"},
-              std::pair{"{start}", "88123"}, std::pair{"{handle}", "d09"}}) {
+              std::pair{"{start}", "88123"}, std::pair{"{handle}", "783"}}) {
             for (std::size_t at = text.find(placeholder); at != std::string::npos;
                  at = text.find(placeholder)) {
                 text.replace(at, std::strlen(placeholder), bound);

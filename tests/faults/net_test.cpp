@@ -304,27 +304,6 @@ TEST_CASE("what is no address or network is refused, and so is the target's own 
     CHECK(refusal(own) == "10.77.0.4 in `addresses` is an address of app-1 itself");
 }
 
-TEST_CASE("a cut of ports needs a port, and a device where it goes out") {
-    const Kind& port = kind_of("net-port");
-    ChangeRequest none = request_for(port, Binding::run);
-    none.params["ports"] = std::vector<std::string>{};
-    CHECK(has(refusal_of(port, none), "names no port"));
-    ChangeRequest bare = request_for(port, Binding::run);
-    bare.params["direction"] = std::string("out");
-    bare.observed = {{0, "device docker0\n", ""}};
-    CHECK(has(refusal_of(port, bare), "no network device of app-1 has an address"));
-    bare.params["direction"] = std::string("in");
-    CHECK(refusal_of(port, bare).empty());
-}
-
-TEST_CASE("an answer that is none is refused") {
-    for (const char* kind : {"net-reject", "net-port"}) {
-        ChangeRequest odd = request_for(kind_of(kind), Binding::run);
-        odd.params["answer"] = std::string("drop table");
-        CHECK(has(refusal_of(kind_of(kind), odd), "`answer` is none of"));
-    }
-}
-
 TEST_CASE("a lease that is no lease id is a mistake of the caller") {
     ChangeRequest odd = request();
     odd.lease = "x; flush ruleset";

@@ -107,6 +107,26 @@ ChangeRequest request_for(const Kind& kind, Binding binding) {
         request.peers = {{"bal-1", {"10.77.0.2", "fd77::2"}}, {"bal-2", {"10.78.0.3"}}};
         request.observed = {{0, std::string(routes), ""}};
     }
+    const bool queued = kind.peers_param == "to";
+    if (queued) {
+        request.observed.push_back({0,
+                                    "has prio\nhas netem\nhas htb\n"
+                                    "qdisc noqueue 0: dev lo root refcnt 2 \n"
+                                    "qdisc mq 0: dev eth0 root \n"
+                                    "qdisc fq_codel 0: dev eth0 parent :1 limit 10240p flows 1024\n"
+                                    "qdisc noqueue 0: dev bond0.12 root refcnt 2 \n"
+                                    "qdisc htb 1: dev other0 root refcnt 2 r2q 10 default 0x30\n",
+                                    ""});
+    }
+    for (const char* share : {"corrupt", "duplicate", "reorder"}) {
+        if (kind.name == std::string("net-") + share) { request.params[share] = Percent{25'000}; }
+    }
+    if (kind.name == "net-delay") {
+        request.params["delay"] = Nanos{std::chrono::milliseconds{150}};
+        request.params["jitter"] = Nanos{std::chrono::milliseconds{20}};
+        request.params["distribution"] = std::string("normal");
+    }
+    if (kind.name == "net-bandwidth") { request.params["rate"] = std::string("10mbit"); }
     if (kind.name == "net-port" || kind.name == "dns-fail") {
         request.observed = {{0, "device eth0\ndevice bond0.12\ndevice docker0\n", ""}};
     }

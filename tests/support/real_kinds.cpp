@@ -26,6 +26,12 @@ using Texts = std::vector<std::string>;
 
 // As the same part lists devices, for kinds whose other end can be anyone.
 constexpr std::string_view devices = "device eth0\ndevice docker0\n";
+// What queue_observe asks besides.
+constexpr std::string_view queues = "has prio\nhas netem\nhas htb\nqdisc mq 0: dev eth0 root \n";
+bool is_queue(std::string_view kind) {
+    return kind == "net-delay" || kind == "net-corrupt" || kind == "net-duplicate" ||
+           kind == "net-reorder" || kind == "net-bandwidth";
+}
 bool is_anyone(std::string_view kind) { return kind == "net-port" || kind == "dns-fail"; }
 bool is_net(std::string_view kind) { return kind.starts_with("net-") && !is_anyone(kind); }
 bool is_process(std::string_view kind) { return kind.starts_with("process-"); }
@@ -74,7 +80,22 @@ void fill_in(PlannedStep& step) {
             change.peers = {{.host = "balancer", .addresses = {"10.1.0.2", "fd01::2"}}};
         }
     }
+    if (is_queue(step.kind)) {
+        step.params["to"] = step.params["from"];
+        step.params.erase("from");
+        step.params.erase("direction");
+        const std::string share = step.kind.substr(4);
+        if (share != "delay" && share != "bandwidth") { step.params[share] = Percent{50'000}; }
+        step.params["delay"] = Nanos{std::chrono::milliseconds{100}};
+        step.params["jitter"] = Nanos{std::chrono::milliseconds{10}};
+        step.params["distribution"] = std::string("uniform");
+        if (share == "bandwidth") { step.params["rate"] = std::string("10mbit"); }
+    }
     if (step.kind == "net-reject") { step.params["answer"] = std::string("tcp-reset"); }
+    if (step.kind == "dns-fail") {
+        step.params["answer"] = std::string("none");
+        step.params["local"] = true;
+    }
     if (step.kind == "net-port") {
         step.params["ports"] = Texts{"8080"};
         step.params["direction"] = std::string("both");
@@ -98,7 +119,10 @@ std::vector<CommandReply> canned_answers(std::string_view kind, std::size_t comm
                                   : is_process(kind) ? victim
                                   : is_holder(kind)  ? able
                                                      : "";
-    return {commands, CommandReply{.status = 0, .out = std::string(text), .err = ""}};
+    std::vector<CommandReply> answers(
+        commands, CommandReply{.status = 0, .out = std::string(text), .err = ""});
+    if (is_queue(kind) && answers.size() == 2) { answers[1].out = queues; }
+    return answers;
 }
 
 }  // namespace drill::sim

@@ -124,12 +124,7 @@ Status examine_tools(const ChangeRequest& request, bool out) {
         return refuse("ip is not installed on " + host + "; install iproute2 there");
     }
     const std::string kernel = fact_of(request.facts, "kernel");
-    int major = 0, minor = 0;
-    const char* end = kernel.data() + kernel.size();
-    const auto [dot, error] = std::from_chars(kernel.data(), end, major);
-    if (out && error == std::errc{} && dot != end && *dot == '.' &&
-        std::from_chars(dot + 1, end, minor).ec == std::errc{} &&
-        (major < 5 || (major == 5 && minor < 16))) {
+    if (out && kernel_before(request.facts, 5, 16)) {
         return refuse("kernel " + kernel + " of " + host +
                       " cannot drop outbound packets in silence (that needs 5.16); use "
                       "direction = \"in\"");
@@ -375,6 +370,7 @@ std::vector<Stimulus> stimuli(const Draft& draft) {
     if (ppm < drop_every_packet) {
         burst.packets = std::min(most, 7 * drop_every_packet / ppm + 1);
     }
+    burst.packets = std::min(most, std::max(burst.packets, draft.wish.packets));
     burst.size = draft.wish.size;
     std::vector<std::string> outward(
         draft.literal.begin(), draft.literal.begin() + static_cast<std::ptrdiff_t>(std::min(
@@ -425,6 +421,18 @@ exit 0
 )sh";
 
 }  // namespace
+
+bool kernel_before(const Facts& facts, int major, int minor) {
+    const std::string kernel = fact_of(facts, "kernel");
+    const char* end = kernel.data() + kernel.size();
+    int is_major = 0, is_minor = 0;
+    const auto [dot, error] = std::from_chars(kernel.data(), end, is_major);
+    if (error != std::errc{} || dot == end || *dot != '.' ||
+        std::from_chars(dot + 1, end, is_minor).ec != std::errc{}) {
+        return false;
+    }
+    return is_major < major || (is_major == major && is_minor < minor);
+}
 
 std::vector<Exec> net_observe(const ChangeRequest& request) {
     Addresses all;

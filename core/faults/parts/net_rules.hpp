@@ -45,12 +45,15 @@ struct NetWish {
     bool anyone{false};                   ///< whoever the other end is: no peers, ports instead
     bool outward{false};                  ///< only what the target sends, whatever `direction` says
     int affected_ppm{drop_every_packet};  ///< how many of a million show the effect
-    int size{1};                          ///< bytes of each packet of drill's own
+    int packets{1};                       ///< of drill's own, at least
+    int size{1};                          ///< bytes of each of them
 };
 
 /// Asks for the route to each address of the peers, or for the devices of the target where
 /// networks or very many addresses are meant. Read-only; needs `ip`.
 [[nodiscard]] std::vector<Exec> net_observe(const ChangeRequest& request);
+/// True when the target's kernel is known to be older.
+[[nodiscard]] bool kernel_before(const Facts& facts, int major, int minor);
 /// The cut that a request means. Failure: Code::refused with the reason and the way out.
 [[nodiscard]] Result<NetCut> net_cut(const ChangeRequest& request, const NetWish& wish);
 /// Packets of drill's own that the cut would treat.

@@ -91,7 +91,7 @@ std::string verdict_of(const NetCut& cut) {
         case Treatment::reject: return "goto refuse";
         case Treatment::classify: break;
     }
-    return "goto queue";
+    return "goto into_queue";
 }
 
 /// The rules that treat a packet.
@@ -133,7 +133,7 @@ std::string treatment_chain(const NetCut& cut) {
                (reset ? "port-unreachable" : cut.answer) + "\n    }\n";
     }
     if (cut.treatment == Treatment::classify) {
-        std::string text = "    chain queue {\n";
+        std::string text = "    chain into_queue {\n";
         std::size_t number = 0;
         for (const std::string& device : cut.devices) {
             text += "        oifname \"" + device + "\" meta priority set " +
@@ -304,6 +304,7 @@ for family do
     echo "$family: $did $hit of $seen packets"
     if [ "$hit" -gt 0 ]; then bites=1; else idle=1; fi
 done
+[ "$want" != elsewhere ] || exit 11
 [ "$want" = each ] || idle=
 [ -n "$bites" ] && [ -z "$idle" ] || exit 11
 exit 10
@@ -428,8 +429,10 @@ std::vector<Exec> net_undo(const NetTables& tables) {
 
 Exec net_read_back(const NetTables& tables) {
     std::vector<std::string> arguments = family_arguments(tables);
-    arguments.insert(arguments.begin(),
-                     {tables.any_bites ? "any" : "each", std::string(tables.did)});
+    arguments.insert(arguments.begin(), {tables.bite_elsewhere ? "elsewhere"
+                                         : tables.any_bites    ? "any"
+                                                               : "each",
+                                         std::string(tables.did)});
     return script(std::string(shape) += read_tables, std::move(arguments));
 }
 

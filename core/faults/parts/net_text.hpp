@@ -66,7 +66,8 @@ struct NetTables {
     std::string directory;  ///< lease directory
     Nanos ttl{0};
     std::vector<std::pair<const NetFamily*, std::string>> texts;  ///< family, sets and chains
-    bool any_bites{false};            ///< one table that saw packets is enough
+    bool any_bites{false};       ///< one table that saw packets is enough
+    bool bite_elsewhere{false};  ///< another read-back sees the effect: this one is idle at best
     std::string_view did{"dropped"};  ///< what happened to the packets, for people
 };
 
