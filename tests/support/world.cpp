@@ -40,6 +40,7 @@ Facts World::facts_of(const std::string& host) const {
             {"addresses", "10.0.0.9"},
             {"interfaces", "eth0"},
             {"tool.nft", "/usr/sbin/nft"},
+            {"tool.tc", "/usr/sbin/tc"},
             {"tool.ip", "/usr/sbin/ip"},
             {"tool.ping", "/usr/bin/ping"},
             {"kernel", "6.1.0-26-amd64"},

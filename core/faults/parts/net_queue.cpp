@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <span>
 
 namespace drill::faults {
 
@@ -145,7 +146,7 @@ Asked parse_queues(std::string_view out, const std::set<std::string>& devices) {
         if (words.size() < 5 || words[0] != "qdisc" || words[3] != "dev") { continue; }
         const bool besides = words[1] == "ingress" || words[1] == "clsact";  // not in our way
         if (!besides && words[2] != "0:" && devices.contains(words[4])) {
-            asked.foreign.emplace_back(words[4], words[1] + " " + words[2]);
+            asked.foreign.emplace_back(words[4], join(std::span(words).subspan(1, 2), " "));
         }
     }
     return asked;
@@ -201,15 +202,16 @@ Exec plant(const NetCut& cut, const NetQueue& queue) {
         } else {
             // 10 ms of the rate at once, 100 ms of it waiting.
             const std::int64_t bytes = queue.rate / 8;
-            const std::string rate =
-                std::to_string(queue.rate) + "bit burst " +
-                std::to_string(std::clamp<std::int64_t>(bytes / 100, 3200, 4'000'000));
+            std::string rate = std::to_string(queue.rate);
+            rate.append("bit burst ");
+            rate.append(std::to_string(std::clamp<std::int64_t>(bytes / 100, 3200, 4'000'000)));
             text.append(" root handle ").append(handle).append(": htb default 0\nclass");
             text.append(dev).append(" parent ").append(handle).append(": classid ");
             text.append(handle).append(":2 htb rate ").append(rate);
             text.append("\nqdisc").append(dev).append(" parent ").append(handle);
             text.append(":2 pfifo limit ");
-            text += std::to_string(std::clamp<std::int64_t>(bytes / 15000, 10, 1000)) + "\n";
+            text.append(std::to_string(std::clamp<std::int64_t>(bytes / 15000, 10, 1000)));
+            text += "\n";
         }
         exec.input += text;
     }
