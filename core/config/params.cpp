@@ -101,6 +101,7 @@ std::optional<Value> read_value(Report& report, const Param& param, const Node& 
             return as_value(read_choice(report, node, name, split(param.choices, '|')));
         case ParamType::ports: return as_value(read_ports(report, node, name));
         case ParamType::selection: return as_value(read_selection(report, node, name, catalog));
+        case ParamType::steps:
         case ParamType::table: break;
     }
     return std::nullopt;
@@ -140,11 +141,37 @@ void read_table(Report& report, const Param& param, const Node& node, Values& ou
     }
 }
 
+constexpr std::size_t most_steps = 16;
+
+void read_steps(Report& report, const Param& param, const Node& node, const Catalog* catalog,
+                Values& out) {
+    if (!has_type(report, node, param.name, Node::Type::array)) { return; }
+    if (node.items.empty() || node.items.size() > most_steps) {
+        report.error(codes::out_of_range, node.spot, ticked(param.name) + " is empty or too long",
+                     "1 to " + std::to_string(most_steps) + " of them");
+        return;
+    }
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+        const Node& item = node.items[i];
+        if (!has_type(report, item, param.name, Node::Type::table)) { continue; }
+        TableReader table(report, item, ticked(param.name));
+        Values values;
+        read_params(table, {param.items, param.item_count}, catalog, values);
+        table.close();
+        const std::string prefix = std::string(param.name) + '.' + std::to_string(i) + '.';
+        for (auto& [name, value] : values) {
+            out.insert_or_assign(prefix + name, std::move(value));
+        }
+    }
+}
+
 /// Reads a value that was written in the file.
 void read_param(Report& report, const Param& param, const Node& node, const Catalog* catalog,
                 Values& out) {
     if (param.type == ParamType::table) {
         read_table(report, param, node, out);
+    } else if (param.type == ParamType::steps) {
+        read_steps(report, param, node, catalog, out);
     } else if (std::optional<Value> value = read_value(report, param, node, catalog)) {
         out.insert_or_assign(std::string(param.name), *std::move(value));
     }

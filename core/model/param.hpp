@@ -3,6 +3,7 @@
 
 #include "base/instant.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -41,6 +42,7 @@ enum class ParamType : std::uint8_t {
     choice,     ///< one of Param::choices
     ports,      ///< integers 1..65535 or "8000-8100"; stored as texts
     selection,  ///< table of labels, array of host names, or "all"
+    steps,      ///< array of tables, each with the parameters `items`; stored flat as "step.0.url"
     table,  ///< free keys with text, integer or duration (probe `ok`); stored flat as "ok.status"
 };
 
@@ -53,6 +55,8 @@ struct Param {
     std::string_view choices{};   ///< "in|out|both" for choice
     std::int64_t least{0};        ///< integer, duration (ms), percent (ppm): bounds, inclusive
     std::int64_t most{0};         ///< 0 = no upper bound
+    const Param* items{nullptr};  ///< steps only
+    std::size_t item_count{0};
 };
 
 /// Typed look-ups; asserted to exist with that type (the loader fills defaults).

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -41,6 +42,31 @@ struct HttpQuestion {
     std::string url;
     std::map<std::string, std::string> headers;
     std::string body;
+};
+/// One request of a transaction; "${name}" stands for what an earlier step took.
+struct HttpStep {
+    std::string name;
+    HttpQuestion ask;
+    int status{200};                          ///< 0 = any from 200 to 399
+    std::string contains;                     ///< in the body; "" = anything
+    std::map<std::string, std::string> take;  ///< name: "json:/a/b", "header:X", "regex:(.*)"
+};
+/// The answer of a step, and what the transaction does then.
+struct HttpSeen {
+    int status{0};
+    std::string body;
+    std::vector<std::pair<std::string, std::string>> headers;  ///< of the answer, in order
+};
+struct HttpTurn {
+    std::optional<HttpQuestion> next;  ///< empty: it has ended
+    std::string problem;               ///< "step pay: HTTP 503"
+};
+struct TransactionQuestion {
+    std::vector<HttpStep> steps;
+    /// Pure, given by the kind: judges `seen` of steps[step], adds to `taken` and fills in the
+    /// next request. For the first request it is not asked: that has nothing to fill in.
+    HttpTurn (*turn)(const TransactionQuestion& question, std::size_t step, const HttpSeen& seen,
+                     std::map<std::string, std::string>& taken){nullptr};
 };
 struct TcpQuestion {
     std::string host;
@@ -86,7 +112,7 @@ struct TlsQuestion {
     std::string ca;                 ///< file of authorities; "" = the system's
 };
 using Question = std::variant<HttpQuestion, TcpQuestion, CommandQuestion, PostgresQuestion,
-                              DnsQuestion, TlsQuestion>;
+                              DnsQuestion, TlsQuestion, TransactionQuestion>;
 
 /// What came back, before it is judged.
 struct Answer {

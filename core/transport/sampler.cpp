@@ -240,6 +240,9 @@ private:
         if (const auto* http = std::get_if<HttpQuestion>(&probe.question)) {
             return http_.begin(token, *http, probe.timeout + curl_grace, ends_);
         }
+        if (const auto* steps = std::get_if<TransactionQuestion>(&probe.question)) {
+            return http_.begin(token, *steps, probe.timeout + curl_grace, ends_);
+        }
         if (const auto* dns = std::get_if<DnsQuestion>(&probe.question)) {
             return talks_.begin(token, make_dns_talk(*dns), ends_);
         }
@@ -370,6 +373,7 @@ private:
             if (started == Nanos{0}) { answer = unknown_because("no free slot in time"); }
         }
         Flight flight = take(found);
+        answer.problem = answer.asked ? http_.stage(token) : answer.problem;
         tcp_.drop(token);
         talks_.drop(token);
         if (was_unfair(flight, http_.drop(token), timeout)) {

@@ -1,6 +1,7 @@
 // See sampler_http.hpp.
 #include "transport/sampler_http.hpp"
 
+#include "base/text.hpp"
 #include "transport/wait.hpp"
 
 #include <curl/curl.h>
@@ -9,13 +10,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <mutex>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 namespace drill::sampling {
 
 namespace {
+
+constexpr std::size_t most_headers = 200;
 
 /// One question; handles are used again, which curl documents as cheaper than new ones.
 struct Transfer {
@@ -25,6 +30,11 @@ struct Transfer {
     std::string body, sent_body;
     bool capped{false};
     int socket_error{0};
+    const TransactionQuestion* transaction{nullptr};
+    std::size_t step{0};
+    Nanos limit{0};
+    std::vector<std::pair<std::string, std::string>> seen_headers;
+    std::map<std::string, std::string> taken;
     char error[CURL_ERROR_SIZE]{};
 
     Transfer() = default;
@@ -44,6 +54,19 @@ std::size_t take_body(char* data, std::size_t size, std::size_t count, void* use
     if (bytes <= room) { return bytes; }
     transfer->capped = true;
     return CURL_WRITEFUNC_ERROR;  // enough was seen; the rest is not read
+}
+
+/// Lines of the answer, for what a transaction takes out of them; a new status line begins anew.
+std::size_t take_header(char* data, std::size_t size, std::size_t count, void* user) {
+    auto* transfer = static_cast<Transfer*>(user);
+    const std::string_view line(data, size * count);
+    const std::size_t colon = line.find(':');
+    if (line.starts_with("HTTP/")) {
+        transfer->seen_headers.clear();
+    } else if (colon != std::string_view::npos && transfer->seen_headers.size() < most_headers) {
+        transfer->seen_headers.emplace_back(line.substr(0, colon), trim(line.substr(colon + 1)));
+    }
+    return size * count;
 }
 
 /// Made here to learn the error number, which libcurl does not tell.
@@ -129,6 +152,11 @@ CURLcode prepare(Transfer& transfer, const HttpQuestion& question, Nanos limit) 
     set(worst, easy, CURLOPT_WRITEDATA, &transfer);
     set(worst, easy, CURLOPT_OPENSOCKETFUNCTION, &open_socket);
     set(worst, easy, CURLOPT_OPENSOCKETDATA, &transfer);
+    if (transfer.transaction != nullptr) {
+        set(worst, easy, CURLOPT_COOKIEFILE, "");  // the engine, without a file
+        set(worst, easy, CURLOPT_HEADERFUNCTION, &take_header);
+        set(worst, easy, CURLOPT_HEADERDATA, &transfer);
+    }
     if (question.method == "HEAD") { set(worst, easy, CURLOPT_NOBODY, 1L); }
     if (!question.body.empty() || question.method == "POST") {
         transfer.sent_body = question.body;  // curl keeps the pointer
@@ -225,15 +253,45 @@ struct HttpAsker::Parts {
         return transfer;
     }
 
+    /// Ready for another request; cookies stay in the handle.
+    static void clear(Transfer& transfer) {
+        curl_easy_reset(transfer.easy);
+        curl_slist_free_all(transfer.headers);
+        transfer.headers = nullptr;
+        transfer.body.clear();
+        transfer.capped = false;
+        transfer.socket_error = 0;
+        transfer.error[0] = '\0';
+    }
+
     void put_idle(std::unique_ptr<Transfer> transfer) {
-        curl_easy_reset(transfer->easy);
-        curl_slist_free_all(transfer->headers);
-        transfer->headers = nullptr;
-        transfer->body.clear();
-        transfer->capped = false;
-        transfer->socket_error = 0;
-        transfer->error[0] = '\0';
+        if (transfer->transaction != nullptr) { return; }  // its cookies end with it
+        clear(*transfer);
         idle.push_back(std::move(transfer));
+    }
+
+    /// Goes on with a transaction whose step has ended: true when its next request is under way,
+    /// else `answer` says how it ended.
+    bool next_step(Transfer& transfer, Answer& answer) {
+        const TransactionQuestion& question = *transfer.transaction;
+        const std::string place = "step " + question.steps[transfer.step].name;
+        if (!answer.asked || answer.timed_out || !answer.problem.empty()) {
+            answer.problem = answer.problem.empty() ? place : place + ": " + answer.problem;
+            return false;
+        }
+        const HttpSeen seen{answer.status, transfer.body, std::move(transfer.seen_headers)};
+        HttpTurn turn = question.turn(question, transfer.step, seen, transfer.taken);
+        answer.problem = std::move(turn.problem);
+        if (!turn.next) { return false; }
+        ++transfer.step;
+        clear(transfer);
+        transfer.seen_headers.clear();
+        const CURLcode prepared = prepare(transfer, *turn.next, transfer.limit);
+        if (prepared == CURLE_OK && curl_multi_add_handle(multi, transfer.easy) == CURLM_OK) {
+            return true;
+        }
+        answer = not_asked("libcurl took no further request");
+        return false;
     }
 
     void collect(Ends& ends) {
@@ -247,11 +305,40 @@ struct HttpAsker::Parts {
             const Nanos received = clock.now().boot;
             const auto found = open.find(token);
             if (found == open.end()) { continue; }
-            ends.push_back({token, answer_of(*found->second, code), received});
+            Answer answer = answer_of(*found->second, code);
             curl_multi_remove_handle(multi, found->second->easy);
+            if (found->second->transaction != nullptr && next_step(*found->second, answer)) {
+                continue;
+            }
+            ends.push_back({token, std::move(answer), received});
             put_idle(std::move(found->second));
             open.erase(found);
         }
+    }
+
+    void begin(std::uint64_t token, const HttpQuestion& question,
+               const TransactionQuestion* transaction, Nanos limit, Ends& ends) {
+        const auto refuse = [&](const char* why) {
+            ends.push_back({token, not_asked(why), clock.now().boot});
+        };
+        if (multi == nullptr) { return refuse("libcurl could not be started"); }
+        std::unique_ptr<Transfer> transfer = take_idle();
+        if (transfer->easy == nullptr) { return refuse("out of memory"); }
+        transfer->token = token;
+        transfer->transaction = transaction;
+        transfer->limit = limit;
+        const CURLcode prepared = prepare(*transfer, question, limit);
+        if (prepared != CURLE_OK) {
+            put_idle(std::move(transfer));
+            return refuse(curl_easy_strerror(prepared));
+        }
+        CURL* easy = transfer->easy;
+        open.emplace(token, std::move(transfer));
+        if (curl_multi_add_handle(multi, easy) != CURLM_OK) {
+            open.erase(token);
+            return refuse("libcurl took no further question");
+        }
+        act(CURL_SOCKET_TIMEOUT, 0, ends);  // begins the connection now, not at the next turn
     }
 
     void act(curl_socket_t socket, int events, Ends& ends) {
@@ -276,25 +363,18 @@ HttpAsker::HttpAsker(int epoll, Clock& clock) : parts_(std::make_unique<Parts>(e
 HttpAsker::~HttpAsker() = default;
 
 void HttpAsker::begin(std::uint64_t token, const HttpQuestion& question, Nanos limit, Ends& ends) {
-    const auto refuse = [&](const char* why) {
-        ends.push_back({token, not_asked(why), parts_->clock.now().boot});
-    };
-    if (parts_->multi == nullptr) { return refuse("libcurl could not be started"); }
-    std::unique_ptr<Transfer> transfer = parts_->take_idle();
-    if (transfer->easy == nullptr) { return refuse("out of memory"); }
-    transfer->token = token;
-    const CURLcode prepared = prepare(*transfer, question, limit);
-    if (prepared != CURLE_OK) {
-        parts_->put_idle(std::move(transfer));
-        return refuse(curl_easy_strerror(prepared));
-    }
-    CURL* easy = transfer->easy;
-    parts_->open.emplace(token, std::move(transfer));
-    if (curl_multi_add_handle(parts_->multi, easy) != CURLM_OK) {
-        parts_->open.erase(token);
-        return refuse("libcurl took no further question");
-    }
-    parts_->act(CURL_SOCKET_TIMEOUT, 0, ends);  // begins the connection now, not at the next turn
+    parts_->begin(token, question, nullptr, limit, ends);
+}
+
+void HttpAsker::begin(std::uint64_t token, const TransactionQuestion& question, Nanos limit,
+                      Ends& ends) {
+    parts_->begin(token, question.steps.front().ask, &question, limit, ends);
+}
+
+std::string HttpAsker::stage(std::uint64_t token) const {
+    const auto found = parts_->open.find(token);
+    if (found == parts_->open.end() || found->second->transaction == nullptr) { return ""; }
+    return "step " + found->second->transaction->steps[found->second->step].name;
 }
 
 void HttpAsker::ready(int socket, std::uint32_t epoll_events, Ends& ends) {

@@ -20,6 +20,11 @@ public:
 
     /// The caller ends it by `drop` at its own time-out; `limit` only bounds what is forgotten.
     void begin(std::uint64_t token, const HttpQuestion& question, Nanos limit, Ends& ends);
+    /// Its steps, one after the other, each over a connection of its own; cookies are kept within
+    /// it. `question` must outlive it. The answer is that of the last step; a problem names one.
+    void begin(std::uint64_t token, const TransactionQuestion& question, Nanos limit, Ends& ends);
+    /// "step pay", "" for what is no transaction.
+    [[nodiscard]] std::string stage(std::uint64_t token) const;
     void ready(int socket, std::uint32_t epoll_events, Ends& ends);
     /// When expire() must be called next (boot time).
     [[nodiscard]] std::optional<Nanos> due() const;

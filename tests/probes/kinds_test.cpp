@@ -329,3 +329,19 @@ TEST_CASE("tls fails what expires before the wanted days") {
     CHECK(judge("tls", plus(shake, "ok.days", std::int64_t{14}), answered(14)).state ==
           SampleState::ok);
 }
+
+// ---- http-transaction ---------------------------------------------------------------------------
+
+TEST_CASE("a transaction refuses what no earlier step takes, and what cannot be taken") {
+    Values steps{{"step.0.name", "a"}, {"step.0.url", "http://orders.lab/"}};
+    CHECK(refusal("http-transaction", steps).empty());
+    CHECK(refusal("http-transaction", plus(steps, "step.0.body", "${id}")) ==
+          "step a uses ${id}, which no earlier step takes");
+    for (const char* how : {"id", "json:id", "json:", "header:", "regex:("}) {
+        CAPTURE(how);
+        CHECK(refusal("http-transaction", plus(steps, "step.0.take.id", how))
+                  .starts_with("step a: "));
+    }
+    CHECK_FALSE(refusal("http-transaction", {}).empty());
+    CHECK(refusal("http-transaction", plus(steps, "step.0.url", "ftp://a/")).starts_with("`url`"));
+}

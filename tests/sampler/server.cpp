@@ -88,10 +88,12 @@ bool Server::answer(Connection& connection) {
     }
     std::string body = "accepted";
     if (path == "/big") { body.assign(std::size_t{1} << 20U, 'x'); }
-    if (path == "/echo") { body = connection.request; }
+    if (path == "/login") { body = R"({"order":{"id":"a/b 1"},"n":7})"; }
+    if (path.starts_with("/echo")) { body = connection.request; }
     const char* status = way == Way::errs ? "503 Away" : path == "/moved" ? "302 Moved" : "200 OK";
     std::string text = std::string("HTTP/1.1 ") + status + "\r\nConnection: close\r\n";
     if (path == "/moved") { text += "Location: /ok\r\n"; }
+    if (path == "/login") { text += "Set-Cookie: session=s1\r\nX-Token: t7\r\n"; }
     text += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     ::fcntl(connection.socket.get(), F_SETFL, 0);  // the reader on the other side is quick
     std::size_t written = 0;

@@ -19,7 +19,8 @@
 namespace drill::test {
 
 /// Answers by path: /ok 200 "accepted", /503, /moved 302, /big 1 MiB, /hang never,
-/// /echo the request as it came, /away as `away` says at the moment of handling.
+/// /echo.. the request as it came, /login a cookie, a header and JSON, /away as `away` says at the
+/// moment of handling.
 class Server {
 public:
     enum class Way { answers, errs, hangs };

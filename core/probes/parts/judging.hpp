@@ -21,6 +21,10 @@ namespace drill::probes {
 /// 1 to 65535, or `otherwise` when it was not given.
 [[nodiscard]] Result<std::uint16_t> port_of(const Values& values, std::int64_t otherwise);
 
+/// `url`, `method`, `body` and `headers.*`; Code::invalid for what could not be sent as one
+/// request.
+[[nodiscard]] Result<HttpQuestion> http_request(const Values& values);
+
 /// not asked: unknown; no answer, an error or `wrong` (a reason): failed; right, but later than
 /// ok.within: degraded; else ok. `wrong` speaks of the answer and is not asked for without one.
 [[nodiscard]] SampleState judged(const Values& values, const Answer& answer,
