@@ -77,6 +77,8 @@ Json free_table(std::string_view choices) {
     return closed_table(std::move(properties), {});
 }
 
+Json steps_schema(std::span<const Param> items);
+
 Json param_schema(const Param& param) {
     Json schema;
     switch (param.type) {
@@ -93,6 +95,7 @@ Json param_schema(const Param& param) {
         case ParamType::ports: schema = ports_schema(); break;
         case ParamType::selection: schema = selection_schema(); break;
         case ParamType::table: schema = free_table(param.choices); break;
+        case ParamType::steps: schema = steps_schema({param.items, param.item_count}); break;
     }
     if (!param.help.empty()) { schema["description"] = std::string(param.help); }
     return schema;
@@ -129,6 +132,15 @@ Parameters parameters_of(std::span<const Param> params) {
         if (param.required) { out.required.push_back(name); }
     }
     return out;
+}
+
+Json steps_schema(std::span<const Param> items) {
+    constexpr int most_steps = 16;  // as the loader has it
+    Parameters step = parameters_of(items);
+    return {{"type", "array"},
+            {"minItems", 1},
+            {"maxItems", most_steps},
+            {"items", closed_table(std::move(step.properties), step.required)}};
 }
 
 Json names_schema(auto kinds) {
