@@ -306,6 +306,9 @@ Service CatalogReader::service(const Member& member) {
     if (const Node* rpo = table.get("rpo")) {
         service.rpo = read_duration(report_, *rpo, "rpo", objective);
     }
+    if (const Node* stateful = table.get("stateful")) {
+        service.stateful = read_boolean(report_, *stateful, "stateful").value_or(false);
+    }
     table.close();
     return service;
 }

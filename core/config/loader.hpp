@@ -4,7 +4,8 @@
 // Next: experiment.cpp and catalog.cpp, one function for each table.
 //
 // Catalog: [environment] name class contact; [host.NAME] address addresses labels user port
-// key = { file } known_hosts become transport jump; [service.NAME] tier owner hosts rto rpo.
+// key = { file } known_hosts become transport jump; [service.NAME] tier owner hosts rto rpo
+// stateful.
 // Paths are relative to the directory of the catalog; a leading ~/ is the home directory.
 // Experiment: [experiment] name title service; [objective] rto rpo; [limit] hosts share of
 // longest lease; [target.NAME] match pick; [[probe]] name kind every timeout + parameters;

@@ -543,6 +543,7 @@ ChangeOutcome ChangeRun::outcome() const {
     out.check = check_text_;
     out.check_finding = check_finding_;
     out.note = stuck() ? lease_->note : why_;
+    out.remark = remark_.empty() && release_ ? release_->said() : remark_;
     if (out.note.empty() && release_) {
         // Between the last proof of presence and the undo: it did not hold to its end.
         if (release_->rebooted()) {

@@ -132,6 +132,7 @@ private:
     bool stimulated_{false};
     Finding check_finding_{Finding::held};
     std::string check_text_;
+    std::string remark_;  ///< ChangeOutcome::remark
 };
 
 }  // namespace drill

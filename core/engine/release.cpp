@@ -105,6 +105,11 @@ void Release::judge_undo(TurnWriter& turn, const Reply& reply, Nanos received) {
             message = lease_.step + " on " + lease_.connection.host +
                       ": nothing of ours is left, but somebody else changed it";
         }
+        if (found_ == Presence::absent && lease_.change.lasting == Lasting::stays) {
+            said_ = reply.parts.empty() ? "" : escape_control(trim(reply.parts.back().out));
+            message = lease_.step + " on " + lease_.connection.host + ": nothing is undone" +
+                      (said_.empty() ? "" : ": " + said_);
+        }
         if (rebooted_) { message += " (the host was rebooted meanwhile)"; }
         turn.tell({.type = "undo.proven",
                    .step = lease_.step,

@@ -31,6 +31,8 @@ public:
     /// What was found after the undo; altered = nothing of ours is there, nor the state before.
     [[nodiscard]] Presence found() const { return found_; }
     [[nodiscard]] bool rebooted() const { return rebooted_; }
+    /// What the host said of a change that stays, "" else.
+    [[nodiscard]] const std::string& said() const { return said_; }
 
 private:
     enum class Part : std::uint8_t { undo, disarm };
@@ -50,7 +52,7 @@ private:
     Presence found_{Presence::unclear};
     bool rebooted_{false};
     bool gave_up_{false};
-    std::string why_;
+    std::string why_, said_;
 };
 
 }  // namespace drill

@@ -28,6 +28,7 @@ struct Service {
     std::string owner;
     Selection hosts;
     std::optional<Nanos> rto, rpo;
+    bool stateful{false};  ///< its hosts share state: a fault on them has to say `return`
 };
 
 struct Catalog {

@@ -61,6 +61,8 @@ struct ChangeOutcome {
     std::string check;              ///< "" or "orders-app is back after 1.2 s"
     Finding check_finding{Finding::held};
     std::string note;  ///< "ended by others at ...", "not restarted within 20 s"
+    std::string
+        remark;  ///< told beside the undo, nothing against a pass: "kept out on purpose: ..."
 };
 
 struct Outcome {

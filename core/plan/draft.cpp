@@ -189,6 +189,7 @@ private:
             changed.needed = true;
         }
         add_peers(spec, step);
+        spell_out_return(spec, *kind, target->hosts);
         const auto index = static_cast<std::size_t>(&spec - experiment_.steps.data());
         draft_.plan.steps.push_back(PlannedStep{spec.name,
                                                 spec.fault,
@@ -199,6 +200,27 @@ private:
                                                 spec.cuts_control,
                                                 {}});
         draft_.steps.push_back(std::move(step));
+    }
+
+    /// A member of a group that shares state does not come back because nobody thought of it.
+    void spell_out_return(const StepSpec& spec, const Kind& kind,
+                          const std::vector<std::string>& hosts) {
+        const bool asks = std::any_of(kind.params.begin(), kind.params.end(),
+                                      [](const Param& param) { return param.name == "return"; });
+        if (!asks || spec.with.contains("return")) { return; }
+        for (const Service& service : catalog_.services) {
+            if (!service.stateful) { continue; }
+            const auto members = select_hosts(service.hosts, catalog_);
+            if (!members) { continue; }  // the loader has told it
+            for (const std::string& name : *members) {
+                if (std::find(hosts.begin(), hosts.end(), name) == hosts.end()) { continue; }
+                problems_.add(Code::refused, "step " + spec.name + ": " + name +
+                                                 " is a member of " + service.name +
+                                                 ", which is stateful in the catalog; say `return`"
+                                                 " = \"always\" or what else the kind allows");
+                return;
+            }
+        }
     }
 
     void add_peers(const StepSpec& spec, DraftStep& step) {

@@ -203,6 +203,7 @@ Json changes_json(const Outcome& outcome) {
                         {"kind", one.kind},
                         {"lease", one.lease},
                         {"note", one.note},
+                        {"remark", one.remark},
                         {"overstay_ns", maybe(one.overstay)},
                         {"state", name_of(one.state)},
                         {"step", one.step},
@@ -257,6 +258,7 @@ void read_outcome(Reader& in, Outcome& out) {
         item.text("check", one.check);
         item.finding("check_finding", one.check_finding);
         item.text("note", one.note);
+        item.text("remark", one.remark);
     });
 }
 

@@ -71,7 +71,7 @@ UndoWord undo_of(const Plan* plan, const ChangeOutcome& change) {
     if (change.state == LeaseState::closed) { return UndoWord::closed; }
     if (change.state == LeaseState::released) {
         if (!change.applied || is_instant(plan, change)) { return UndoWord::nothing; }
-        return UndoWord::undone;
+        return is_kept(plan, change) ? UndoWord::kept : UndoWord::undone;
     }
     // Nothing was sent for a change that never got past its intention without a lease.
     if (!change.applied && change.lease.empty()) { return UndoWord::nothing; }
@@ -86,7 +86,7 @@ std::string with_note(const std::string& text, const std::string& note) {
 std::string undo_text(const Page& page, const Plan* plan, const ChangeOutcome& change) {
     switch (undo_of(plan, change)) {
         case UndoWord::nothing:
-            return change.applied ? "instant, nothing to undo"
+            return change.applied ? with_note("instant, nothing to undo", change.remark)
                                   : with_note("not applied, nothing to undo", change.note);
         case UndoWord::undone: {
             std::string text = "undone, read back";
@@ -96,9 +96,10 @@ std::string undo_text(const Page& page, const Plan* plan, const ChangeOutcome& c
                             ? show_duration(-*change.overstay) + " before its time"
                             : show_duration(*change.overstay) + " past its time");
             }
-            return with_note(text, change.note);
+            return with_note(with_note(text, change.remark), change.note);
         }
-        case UndoWord::kept: return with_note("kept on purpose", change.note);
+        case UndoWord::kept:
+            return with_note(with_note("kept on purpose", change.remark), change.note);
         case UndoWord::closed:
             return with_note(page.ink(Ink::doubt, "closed by a person, not proven"), change.note);
         case UndoWord::open:

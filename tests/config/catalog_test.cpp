@@ -83,6 +83,15 @@ transport = "local"
     CHECK(c.transport == "local");
 }
 
+TEST_CASE("a service can be marked as stateful") {
+    CHECK_FALSE(read(sample_catalog).catalog.services[0].stateful);
+    const std::string text =
+        with(sample_catalog, "[service.orders]\n", "[service.orders]\nstateful = true\n");
+    const LoadedCatalog loaded = read(text);
+    REQUIRE_MESSAGE(loaded.diagnostics.empty(), shown(loaded.diagnostics, text));
+    CHECK(loaded.catalog.services[0].stateful);
+}
+
 TEST_CASE("everything but the class lab is guarded") {
     CHECK(read(with(sample_catalog, "class = \"lab\"", "class = \"staging\"")).catalog.guarded());
 }

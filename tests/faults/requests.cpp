@@ -142,6 +142,16 @@ ChangeRequest request_for(const Kind& kind, Binding binding) {
     if (kind.name == "process-kill") {
         request.params["expect_restart"] = Nanos{std::chrono::seconds{20}};
     }
+    if (kind.name.substr(0, 8) == "service-") {
+        request.params["unit"] = std::string("orders-app");
+        request.observed = {{0,
+                             "Id=orders-app.service\nLoadState=loaded\nActiveState=active\n"
+                             "RefuseManualStart=no\nRefuseManualStop=no\n",
+                             ""}};
+    }
+    if (kind.name == "service-restart") {
+        request.params["expect_back"] = Nanos{std::chrono::seconds{20}};
+    }
     return request;
 }
 

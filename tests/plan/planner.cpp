@@ -388,6 +388,27 @@ TEST_CASE("durable kinds get their directory below /var/lib/drill") {
     CHECK(plan->steps[0].changes[0].change.apply[0].argv[1] == "/var/lib/drill/{lease}/paused");
 }
 
+TEST_CASE("a fault that brings a member of a stateful service back has to spell that out") {
+    static constexpr Param returning[] = {{.name = "return", .type = ParamType::text}};
+    Kind pausing = pause_kind;
+    pausing.params = returning;
+    const std::vector<const Kind*> kinds{&pausing};
+    Catalog catalog = sample_catalog();
+    Experiment experiment = sample_experiment();
+    experiment.steps = {step("pause", "pause", 30s)};
+    const auto reasons = [&] {
+        Planner planner(catalog, experiment, kinds, sample_probes, {});
+        Fleet fleet;
+        const auto plan = run_planner(planner, fleet);
+        return plan ? std::string() : plan.error().message;
+    };
+    CHECK_FALSE(has(reasons(), "stateful"));
+    catalog.services[0].stateful = true;
+    CHECK(has(reasons(), "is a member of orders, which is stateful in the catalog; say `return`"));
+    experiment.steps[0].with["return"] = std::string("always");
+    CHECK_FALSE(has(reasons(), "stateful"));
+}
+
 TEST_CASE("a step that cuts its own path has a lease as long as its hold") {
     PlannedStep step;
     step.hold = 30500ms;

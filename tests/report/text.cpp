@@ -53,6 +53,17 @@ TEST_CASE("a passed run is reported with the verdict and the next command last")
     CHECK(last_line(text) == "  drill show 7");
 }
 
+TEST_CASE("a change that was kept on purpose is not called undone") {
+    Plan plan = test::sample_plan();
+    plan.steps[0].changes[0].change.lasting = Lasting::stays;
+    ReportInput input = test::sample_report(plan);
+    input.outcome.changes[0].remark = "kept out on purpose: orders.service";
+    const std::string text = render_report(input, {80, false, false});
+    CHECK(has(text, "kept on purpose: kept out on purpose: orders.service"));
+    CHECK(has(text, "1 change kept on purpose"));
+    CHECK_FALSE(has(text, "Everything is undone"));
+}
+
 TEST_CASE("a dirty run names the host, the lease's reason and what to type") {
     const Plan plan = test::sample_plan();
     ReportInput input = test::sample_report(plan);

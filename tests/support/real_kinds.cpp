@@ -22,6 +22,11 @@ constexpr std::string_view able =
     "machine x86_64\nprocessors 4\nmount /srv\ntype ext4\n"
     "cgroup /sys/fs/cgroup/orders\nend\n";
 
+// As `systemctl show` answers for a service that runs.
+constexpr std::string_view unit =
+    "Id=orders-app.service\nLoadState=loaded\nActiveState=active\n"
+    "RefuseManualStart=no\nRefuseManualStop=no\n";
+
 using Texts = std::vector<std::string>;
 
 // As the same part lists devices, for kinds whose other end can be anyone.
@@ -34,6 +39,7 @@ bool is_queue(std::string_view kind) {
 }
 bool is_anyone(std::string_view kind) { return kind == "net-port" || kind == "dns-fail"; }
 bool is_net(std::string_view kind) { return kind.starts_with("net-") && !is_anyone(kind); }
+bool is_service(std::string_view kind) { return kind.starts_with("service-"); }
 bool is_process(std::string_view kind) { return kind.starts_with("process-"); }
 bool is_holder(std::string_view kind) {
     const Kind* found = find_kind(fault_kinds(), kind);
@@ -103,6 +109,10 @@ void fill_in(PlannedStep& step) {
         step.params["answer"] = std::string("none");
     }
     if (is_holder(step.kind)) { fill_in_holder(step); }
+    if (is_service(step.kind)) {
+        step.params["unit"] = std::string("orders-app");
+        step.params["stateful"] = false;
+    }
     if (is_process(step.kind)) {
         step.params["process"] = std::string("orders-app");
         step.params["count"] = std::int64_t{1};
@@ -118,6 +128,7 @@ std::vector<CommandReply> canned_answers(std::string_view kind, std::size_t comm
                                   : is_anyone(kind)  ? devices
                                   : is_process(kind) ? victim
                                   : is_holder(kind)  ? able
+                                  : is_service(kind) ? unit
                                                      : "";
     std::vector<CommandReply> answers(
         commands, CommandReply{.status = 0, .out = std::string(text), .err = ""});
