@@ -1,4 +1,4 @@
-// service-restart: a service is stopped and started again at once by its own manager. What is
+// service-restart: a service is stopped and started again at once by whoever runs it. What is
 // measured is how its users take it; the undo only sees to it that it runs at the end.
 // Must not: restart a member of a stateful group that nobody said may come back. Next:
 // parts/services.hpp, service-restart.md.
@@ -123,7 +123,7 @@ Result<Change> compose(const ChangeRequest& request) {
     }
     DRILL_TRY(const ServiceOnHost service, service_of(request));
     Change change;
-    if (service.manager == Manager::systemd) {
+    if (service.under == Under::systemd) {
         const std::vector<std::string> units = with({service.unit}, service.also);
         change.arm = {script(arm_systemd, with({request.directory}, units))};
         change.apply = {{{"systemctl", "--no-ask-password", "restart", service.unit}, {}}};
@@ -139,8 +139,8 @@ Result<Change> compose(const ChangeRequest& request) {
     change.undo = {script(mark_over, {request.directory}),
                    service_start_again(service, request.directory)};
     if (const Nanos* within = value_of<Nanos>(request.params, "expect_back")) {
-        change.check = {service.manager == Manager::systemd ? script(running_again, {service.unit})
-                                                            : Exec{service.status, {}}};
+        change.check = {service.under == Under::systemd ? script(running_again, {service.unit})
+                                                        : Exec{service.status, {}}};
         change.check_within = *within;
         change.check_claim =
             service_words(request) + " runs again within " + show_duration(change.check_within);
@@ -158,7 +158,9 @@ std::string describe(const ChangeRequest& request) {
 extern const Kind service_restart;
 const Kind service_restart{
     .name = "service-restart",
-    .summary = "Restarts a service through its manager, and sees to it that it runs at the end.",
+    .summary =
+        "Restarts a service through systemd or its init script, and sees to it that it runs at the "
+        "end.",
     .ending = Ending::watcher,
     .peers_param = "",
     .needs = "",

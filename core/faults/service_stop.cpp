@@ -1,4 +1,4 @@
-// service-stop: a service is stopped by its own manager and started again at the end, or kept out
+// service-stop: a service is stopped by whoever runs it and started again at the end, or kept out
 // on purpose (`return` = "by-hand"). Must not: kill anything, mask a unit, or start a member of a
 // stateful group that nobody said may come back. Next: parts/services.hpp, service-stop.md.
 #include "faults/parts/services.hpp"
@@ -116,7 +116,7 @@ Result<Change> compose(const ChangeRequest& request) {
     const bool keep = text_of(request.params, "return") == "by-hand";
     const std::vector<std::string> judged{request.directory, keep ? "yes" : "no"};
     Change change;
-    if (service.manager == Manager::systemd) {
+    if (service.under == Under::systemd) {
         const std::vector<std::string> units = with({service.unit}, service.also);
         change.arm = {script(arm_systemd, with({request.directory}, units))};
         change.apply = {{{"systemctl", "--no-ask-password", "stop", service.unit}, {}}};
@@ -147,7 +147,7 @@ std::string describe(const ChangeRequest& request) {
 extern const Kind service_stop;
 const Kind service_stop{
     .name = "service-stop",
-    .summary = "Stops a service through its manager and starts it again at the end.",
+    .summary = "Stops a service through systemd or its init script and starts it again at the end.",
     .ending = Ending::watcher,
     .peers_param = "",
     .needs = "",

@@ -132,7 +132,7 @@ services_systemd() {
     before=$(on app-2 systemctl show orders-app -p InvocationID --value)
     claim "systemd: a restart" run app-2 service-restart 'unit = "orders-app", expect_back = "20s"' 2s
     after=$(on app-2 systemctl show orders-app -p InvocationID --value)
-    claim "systemd: it was one, and it is PASSED" eval 'verdict PASSED && [ "$before" != "$after" ]'
+    claim "systemd: it was one, and it is PASSED" eval "verdict PASSED && [ '$before' != '$after' ]"
     claim "systemd: sshd is never stopped" refused app-2 service-stop 'unit = "ssh"' 2s
 
     experiment app-2 service-stop 'unit = "orders-app"' 30s
@@ -182,6 +182,6 @@ SH
     on spare-1 /bin/pretend stop
 }
 
-parts="services_systemd services_sysv services_busybox"
-for part in ${*:-$parts}; do $part; done
+[ $# -gt 0 ] || set -- services_systemd services_sysv services_busybox
+for part in "$@"; do $part; done
 finish

@@ -123,9 +123,9 @@ bool never_a_victim(std::string_view name) {
            name.starts_with("systemd-") || name.starts_with("drill-");
 }
 
-Manager manager_of(const ChangeRequest& request) {
-    if (!texts_of(request.params, "stop").empty()) { return Manager::programs; }
-    return fact_of(request.facts, "init") == "systemd" ? Manager::systemd : Manager::script;
+Under under_of(const ChangeRequest& request) {
+    if (!texts_of(request.params, "stop").empty()) { return Under::programs; }
+    return fact_of(request.facts, "init") == "systemd" ? Under::systemd : Under::script;
 }
 
 std::string unit_of(std::string name) {
@@ -140,22 +140,22 @@ std::vector<std::string> script_argv(const ChangeRequest& request, const char* v
 
 ServiceOnHost named(const ChangeRequest& request) {
     ServiceOnHost service;
-    service.manager = manager_of(request);
+    service.under = under_of(request);
     const Values& params = request.params;
-    switch (service.manager) {
-        case Manager::systemd:
+    switch (service.under) {
+        case Under::systemd:
             service.unit = unit_of(text_of(params, "unit"));
             for (const std::string& one : texts_of(params, "also")) {
                 service.also.push_back(unit_of(one));
             }
             break;
-        case Manager::script:
+        case Under::script:
             service.unit = text_of(params, "unit");
             service.stop = script_argv(request, "stop");
             service.start = script_argv(request, "start");
             service.status = script_argv(request, "status");
             break;
-        case Manager::programs:
+        case Under::programs:
             service.stop = texts_of(params, "stop");
             service.start = texts_of(params, "start");
             service.status = texts_of(params, "status");
@@ -179,7 +179,7 @@ Status examine_programs(const ChangeRequest& request) {
 }
 
 Status examine(const ChangeRequest& request) {
-    if (manager_of(request) == Manager::programs) { return examine_programs(request); }
+    if (under_of(request) == Under::programs) { return examine_programs(request); }
     const std::string unit = text_of(request.params, "unit");
     if (unit.empty()) { return refuse("give `unit`, or `stop`, `start` and `status`"); }
     for (const char* name : {"start", "status"}) {
@@ -188,7 +188,7 @@ Status examine(const ChangeRequest& request) {
         }
     }
     std::vector<std::string> all = texts_of(request.params, "also");
-    if (!all.empty() && manager_of(request) == Manager::script) {
+    if (!all.empty() && under_of(request) == Under::script) {
         return refuse(request.host + " does not run systemd: `also` has no meaning there");
     }
     all.insert(all.begin(), unit);
@@ -198,7 +198,7 @@ Status examine(const ChangeRequest& request) {
         if (never_a_victim(one)) {
             return refuse(shown + " is never stopped: the way in and the undo depend on it");
         }
-        if (manager_of(request) == Manager::systemd && !unit_of(one).ends_with(".service")) {
+        if (under_of(request) == Under::systemd && !unit_of(one).ends_with(".service")) {
             return refuse(shown + " is no service; only *.service can be stopped");
         }
     }
@@ -286,12 +286,12 @@ Exec service_script(std::string_view text, std::vector<std::string> arguments) {
 std::vector<Exec> service_observe(const ChangeRequest& request) {
     const ServiceOnHost service = named(request);
     std::vector<std::string> arguments = service.status;
-    switch (service.manager) {
-        case Manager::systemd: return {script(ask_systemd, {service.unit})};
-        case Manager::script:
+    switch (service.under) {
+        case Under::systemd: return {script(ask_systemd, {service.unit})};
+        case Under::script:
             arguments.insert(arguments.begin(), service.unit);
             return {script(ask_script, arguments)};
-        case Manager::programs: return {script(ask_programs, arguments)};
+        case Under::programs: return {script(ask_programs, arguments)};
     }
     return {};
 }
@@ -304,7 +304,7 @@ Result<ServiceOnHost> service_of(const ChangeRequest& request) {
         return refuse("the state of the service on " + request.host + " could not be read");
     }
     const std::string& out = request.observed.front().out;
-    if (service.manager == Manager::systemd) {
+    if (service.under == Under::systemd) {
         DRILL_CHECK(judge_systemd(request, service, out));
     } else {
         DRILL_CHECK(judge_status(request, service, out));
@@ -313,7 +313,7 @@ Result<ServiceOnHost> service_of(const ChangeRequest& request) {
 }
 
 Exec service_start_again(const ServiceOnHost& service, const std::string& directory) {
-    if (service.manager == Manager::systemd) {
+    if (service.under == Under::systemd) {
         Exec exec{{"systemctl", "--no-ask-password", "start", service.unit}, {}};
         exec.argv.insert(exec.argv.end(), service.also.begin(), service.also.end());
         return exec;
@@ -326,7 +326,7 @@ Exec service_start_again(const ServiceOnHost& service, const std::string& direct
 
 std::string service_words(const ChangeRequest& request) {
     const ServiceOnHost service = named(request);
-    if (service.manager == Manager::programs) {
+    if (service.under == Under::programs) {
         return "the service that `" + escape_control(shell_join(service.stop), Lines::one) +
                "` stops";
     }

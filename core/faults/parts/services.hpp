@@ -36,10 +36,11 @@ inline constexpr Param service_stateful{
     .fallback = "false",
     .help = "It is a member of a group that shares state: `return` has to be spelled out."};
 
-enum class Manager : unsigned char { systemd, script, programs };
+/// Who runs it.
+enum class Under : unsigned char { systemd, script, programs };
 
 struct ServiceOnHost {
-    Manager manager{Manager::systemd};
+    Under under{Under::systemd};
     std::string unit;               ///< "orders.service", "orders", or "" for programs
     std::vector<std::string> also;  ///< systemd only
     std::vector<std::string> stop, start, status;  ///< argvs; empty for systemd
