@@ -371,6 +371,12 @@ constexpr KeyRule keys[] = {
      .type = KeyType::duration,
      .most = 30 * day,
      .help = "Longest loss of data that was promised. This version shows it as \"not measured\"."},
+    {.file = catalog,
+     .table = "service",
+     .name = "stateful",
+     .type = KeyType::boolean,
+     .fallback = "false",
+     .help = "Its hosts share state: a fault that brings one of them back has to say `return`."},
 };
 
 }  // namespace
