@@ -18,6 +18,8 @@ constexpr Nanos whole_second = std::chrono::seconds{1};
 // After its lease a change is over without us; what is left then is the proof. A host that
 // stays silent for this long after it is a person's business.
 constexpr Nanos proof_budget = std::chrono::seconds{30};
+// The answer to an apply that cuts its own way is not waited for.
+constexpr Nanos cut_answer = std::chrono::seconds{8};
 
 Nanos whole_seconds(Nanos span) { return span / whole_second * whole_second; }
 }  // namespace
@@ -123,9 +125,16 @@ void ChangeRun::apply(TurnWriter& turn, Change change) {
                .host = planned_.host,
                .lease = lease_id_,
                .message = place() + ": " + planned_.says});
+    Nanos timeout = order_timeout;
+    if (cuts_its_way()) {
+        timeout = cut_answer;
+        for (const Exec& look : lease_->change.read_back) {
+            order.commands.push_back(witness_of(look));
+        }
+    }
     stage_ = Stage::applying;
     order_phase_ = Phase::apply;
-    order_ = turn.send(lease_->connection, std::move(order), order_timeout, Urgency::change);
+    order_ = turn.send(lease_->connection, std::move(order), timeout, Urgency::change);
 }
 
 bool ChangeRun::answer(TurnWriter& turn, const Answered& answered) {
@@ -195,6 +204,9 @@ void ChangeRun::applied(TurnWriter& turn, const Answered& answered) {
             lease_->state = LeaseState::released;
             lease_->note = "never sent";
             turn.keep(*lease_);
+        } else if (cuts_its_way() && !ending_) {
+            await_return(turn);  // the silence that was announced
+            return;
         }
         fail_with(turn, Failure::lost, error.text());
         return;
@@ -239,6 +251,8 @@ void ChangeRun::applied(TurnWriter& turn, const Answered& answered) {
     bite_by_ = answered.received + bite_within;
     if (ending_) {
         release(turn);
+    } else if (cuts_its_way()) {
+        await_return(turn);
     } else {
         ask_presence(turn);
     }
@@ -254,6 +268,10 @@ void ChangeRun::ask_presence(TurnWriter& turn) {
 }
 
 void ChangeRun::presence(TurnWriter& turn, const Answered& answered) {
+    if (away_) {
+        returned(turn, answered);
+        return;
+    }
     if (answered.reply && !lease_->boot_id.empty() && !answered.reply->boot_id.empty() &&
         answered.reply->boot_id != lease_->boot_id) {
         fail_with(turn, Failure::altered, "the host was rebooted while the fault was on");
@@ -456,6 +474,17 @@ void ChangeRun::tick(TurnWriter& turn) {
         return;
     }
     if (stage_ != Stage::seeking && stage_ != Stage::held) { return; }
+    if (away_) {
+        if (now > lease_->until + proof_budget) {
+            away_ = false;
+            fail_with(turn, Failure::lost, "the host did not come back after its lease time");
+        } else if (ask_at_ && now >= *ask_at_ && !order_) {
+            ask_testimony(turn);
+        } else if (ask_at_) {
+            turn.wake_at(*ask_at_);
+        }
+        return;
+    }
     const bool renewing = lease_->change.ending != Ending::instant && !step_.cuts_control;
     if (renewing && now >= renewed_at_ + period_ && stage_ == Stage::held) {
         const bool at_limit = last_end() - now < 2 * whole_second;  // renew() asked for no more
@@ -498,6 +527,7 @@ void ChangeRun::end(TurnWriter& turn) {
 }
 
 void ChangeRun::release(TurnWriter& turn) {
+    away_ = false;
     order_.reset();  // a question under way is answered into the void; undo goes before it
     ask_at_.reset();
     stage_ = Stage::releasing;
@@ -525,6 +555,7 @@ bool ChangeRun::in_force() const { return lease_ && is_open(lease_->state); }
 bool ChangeRun::stuck() const { return lease_ && lease_->state == LeaseState::stuck; }
 
 std::optional<Nanos> ChangeRun::undo_sent() const {
+    if (ended_at_) { return ended_at_; }
     return release_ ? release_->undo_sent() : std::nullopt;
 }
 

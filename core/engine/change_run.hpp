@@ -89,12 +89,18 @@ private:
     void renewed(TurnWriter& turn, const Answered& answered);
     void ask_check(TurnWriter& turn);
     void checked(TurnWriter& turn, const Answered& answered);
+    void await_return(TurnWriter& turn);
+    void ask_testimony(TurnWriter& turn);
+    void returned(TurnWriter& turn, const Answered& answered);
+    void testify(TurnWriter& turn, const Answered& answered, Presence found);
     void release(TurnWriter& turn);
     void fail_with(TurnWriter& turn, Failure failure, std::string why);
     [[nodiscard]] ChangeRequest request(Nanos ttl) const;
     [[nodiscard]] Envelope call(Phase phase) const;
     [[nodiscard]] std::string place() const { return step_.name + " on " + planned_.host; }
     [[nodiscard]] Nanos last_end() const;
+    /// Nobody can ask while it is on; what is over at once is asked like any other.
+    [[nodiscard]] bool cuts_its_way() const;
     /// The hold, and what is asked while it lasts, are over at `when`.
     [[nodiscard]] bool hold_over(Nanos when) const;
 
@@ -128,11 +134,17 @@ private:
     std::optional<Nanos> proven_until_;
     bool unsure_{false};  ///< the last read-back was unclear, asked again at ask_at_
     bool never_sent_{false};
+    bool away_{false};               ///< it cuts its own way: silence until its end is expected
+    std::optional<Nanos> ended_at_;  ///< by the host's own log, where nobody could ask
     bool ending_{false};
     bool stimulated_{false};
     Finding check_finding_{Finding::held};
     std::string check_text_;
     std::string remark_;  ///< ChangeOutcome::remark
 };
+
+/// Runs a read-back on the target, at most 6 s, until it says that the change bites, and writes the
+/// time of that into the lease directory. For a change during which nobody can ask.
+[[nodiscard]] Exec witness_of(const Exec& look);
 
 }  // namespace drill

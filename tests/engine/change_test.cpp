@@ -384,20 +384,106 @@ TEST_CASE("a fault that never bites is INVALID and undone") {
     }
 }
 
-TEST_CASE("a step that cuts its own path is neither renewed nor looked at while it holds") {
+namespace {
+
+/// A step of 20 s that cuts its own way, with the answer of its apply lost.
+Plan cutting() {
     Plan plan = one("watched", 20s);
     plan.steps[0].cuts_control = true;
-    Hand hand(plan);
+    return plan;
+}
+void lose_the_way(Hand& hand) {
+    hand.rehearse();
+    hand.answer(Phase::apply, fail(Code::timed_out, "no answer", Effect::unknown));
+    for (int i = 0; i < 19; ++i) { hand.pass(1s); }
+}
+/// What a host says that was away: its read-back, and what it wrote down.
+Reply testimony(int presence, const std::string& text) {
+    Reply reply = parts({presence, 0});
+    reply.parts.back().out = text;
+    reply.uptime = 521s;
+    return reply;
+}
+
+}  // namespace
+
+TEST_CASE("a step that cuts its own path is neither renewed nor looked at while it holds") {
+    Hand hand(cutting());
     hand.rehearse();
     CHECK(envelope_of(*hand.open(Phase::apply)).ttl == 20s);
-    hand.answer(Phase::apply, parts({0}));
-    hand.answer(Phase::read_back, parts({10}));
+    CHECK(envelope_of(*hand.open(Phase::apply)).commands.size() == 2);  // the host looks for itself
+    hand.answer(Phase::apply, parts({0, 0}));
     const std::size_t before = hand.orders.size();
-    for (int i = 0; i < 19; ++i) { hand.pass(1s); }
+    for (int i = 0; i < 20; ++i) { hand.pass(1s); }
     CHECK(hand.orders.size() == before);
-    hand.pass(2s);
-    CHECK(hand.count(Phase::undo) == 1);
+    hand.pass(1s);
+    REQUIRE(hand.open(Phase::read_back) != nullptr);
+    CHECK(hand.open(Phase::read_back)->fresh);
     CHECK(hand.count(Phase::renew) == 0);
+}
+
+TEST_CASE("cut off, healed on time and told by the host: PASSED, with the time that it was on") {
+    Hand hand(cutting());
+    lose_the_way(hand);
+    hand.pass(2s);
+    hand.answer(Phase::read_back, fail(Code::unreachable, "no route", Effect::none));
+    hand.pass(1s);
+    hand.answer(Phase::read_back, testimony(0, "bit=50010\ndue=52000\nfired=52001\n"));
+    REQUIRE(hand.open(Phase::undo) != nullptr);
+    finish(hand);
+    CHECK_MESSAGE(hand.outcome().verdict == Verdict::passed, hand.reasons());
+    CHECK(hand.outcome().changes[0].bit);
+    CHECK(hand.outcome().changes[0].remark.find("on for 19.9") != std::string::npos);
+    CHECK(hand.events("fault.bit") == 1);
+}
+
+TEST_CASE("cut off without a bite that the host wrote down: INVALID") {
+    Hand hand(cutting());
+    lose_the_way(hand);
+    hand.pass(2s);
+    hand.answer(Phase::read_back, testimony(0, ""));
+    finish(hand);
+    CHECK(hand.outcome().verdict == Verdict::invalid);
+    CHECK(hand.reasons().find("no bite") != std::string::npos);
+}
+
+TEST_CASE("cut off and ended before its time, or by nobody that is known: INVALID") {
+    for (const char* text : {"bit=50010\ndue=52000\nfired=51000\n", "bit=50010\n",
+                             "bit=50010\ndue=52000\nfired=52001\nfailed=1\n"}) {
+        CAPTURE(text);
+        Hand hand(cutting());
+        lose_the_way(hand);
+        hand.pass(2s);
+        hand.answer(Phase::read_back, testimony(0, text));
+        finish(hand);
+        CHECK(hand.outcome().verdict == Verdict::invalid);
+        CHECK(hand.reasons().find("ended by others") != std::string::npos);
+    }
+}
+
+TEST_CASE("cut off and still on when it is heard again: asked on until its lease is over") {
+    Hand hand(cutting());
+    lose_the_way(hand);
+    hand.pass(2s);
+    hand.answer(Phase::read_back, testimony(10, "bit=50010\n"));
+    CHECK(hand.count(Phase::undo) == 0);
+    hand.pass(1s);
+    CHECK(hand.open(Phase::read_back) != nullptr);
+}
+
+TEST_CASE("cut off and never heard again: the lease stays open, DIRTY") {
+    Hand hand(cutting());
+    lose_the_way(hand);
+    for (int i = 0; i < 200 && !hand.finished(); ++i) {
+        for (const Phase phase : {Phase::read_back, Phase::undo}) {
+            if (hand.open(phase) != nullptr) {
+                hand.answer(phase, fail(Code::unreachable, "no route", Effect::none));
+            }
+        }
+        hand.pass(1s);
+    }
+    REQUIRE(hand.finished());
+    CHECK(hand.outcome().verdict == Verdict::dirty);
 }
 
 TEST_CASE("what is over at once is not renewed, and its undo runs no command") {

@@ -182,6 +182,22 @@ SH
     on spare-1 /bin/pretend stop
 }
 
-[ $# -gt 0 ] || set -- services_systemd services_sysv services_busybox
+# --- faults that cut the way by which drill came ---------------------------------------------------
+
+cut_off() { # HOST: its own rule keeps every packet of the controller out
+    run "$1" command 'apply = ["nft", "add table inet cutself; add chain inet cutself c { type filter hook prerouting priority -400; }; add rule inet cutself c ip saddr 10.77.255.254 drop"], undo = ["nft", "add table inet cutself; delete table inet cutself"], read_back = ["sh", "-c", "nft list table inet cutself >/dev/null 2>&1 && exit 10; exit 0"]' \
+        5s 'cuts_control = true'
+}
+cut_control() {
+    local host
+    for host in app-2 app-1 spare-1; do # guards under systemd, sysv and busybox
+        claim "$host: cut off by its own fault, it heals by itself and is heard again" cut_off $host
+        claim "$host: PASSED by what the host wrote down" verdict PASSED
+        claim "$host: for how long it was on is told" said "on for [45][0-9.]* s by the host"
+        claim "$host: nothing is left" clean_host $host
+    done
+}
+
+[ $# -gt 0 ] || set -- services_systemd services_sysv services_busybox cut_control
 for part in "$@"; do $part; done
 finish
