@@ -22,7 +22,8 @@ Value parse(const Param& param) {
         case ParamType::texts:
         case ParamType::ports:
         case ParamType::selection:
-        case ParamType::table: break;
+        case ParamType::table:
+        case ParamType::steps: break;
     }
     FAIL("a default of this type is not expected");
     return false;
