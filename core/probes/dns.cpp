@@ -23,7 +23,7 @@ constexpr Param params[] = {
      .help = "Port of the name server.",
      .least = 1,
      .most = 65535},
-    {.name = "name", .type = ParamType::text, .required = true, .help = "Name that is asked for."},
+    {.name = "domain", .type = ParamType::text, .required = true, .help = "Name that is asked for."},
     {.name = "type",
      .type = ParamType::choice,
      .fallback = "A",
@@ -113,9 +113,9 @@ Result<Question> compose(const Values& values) {
                     "`server` must be an address; a name would be looked up elsewhere first");
     }
     DRILL_TRY(question.port, port_of(values, 53));
-    question.name = text_of(values, "name");
+    question.name = text_of(values, "domain");
     if (!is_name(question.name)) {
-        return fail(Code::invalid, "`name` must be a domain name such as \"orders.lab\"");
+        return fail(Code::invalid, "`domain` must be a domain name such as \"orders.lab\"");
     }
     const std::string type = type_of(values);
     const auto* const found = std::ranges::find(types, type, &Numbered::name);

@@ -20,7 +20,7 @@ constexpr Param params[] = {
      .help = "Port that is connected to.",
      .least = 1,
      .most = 65535},
-    {.name = "name",
+    {.name = "server_name",
      .type = ParamType::text,
      .help = "Name that is asked for (SNI) and must be in the certificate; default `host`."},
     {.name = "alpn",
@@ -44,10 +44,10 @@ Result<Question> compose(const Values& values) {
     DRILL_CHECK(check_host(values, "host"));
     DRILL_TRY(question.port, port_of(values, 443));
     question.host = text_of(values, "host");
-    question.name = text_of(values, "name");
+    question.name = text_of(values, "server_name");
     if (question.name.empty()) { question.name = question.host; }
     if (question.name.find_first_of(" \t\r\n") != std::string::npos) {
-        return fail(Code::invalid, "`name` must be one name or address without blanks");
+        return fail(Code::invalid, "`server_name` must be one name or address without blanks");
     }
     if (const auto* alpn = value_of<std::vector<std::string>>(values, "alpn")) {
         question.alpn = *alpn;

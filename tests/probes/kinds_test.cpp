@@ -64,6 +64,16 @@ TEST_CASE("the table holds every kind, sorted by name") {
     for (const ProbeKind* kind : kinds) { CHECK_FALSE(kind->summary.empty()); }
 }
 
+TEST_CASE("no parameter has the name of a key that every probe has") {
+    for (const ProbeKind* kind : probe_kinds()) {
+        for (const Param& param : kind->params) {
+            for (const std::string_view taken : {"name", "kind", "every", "timeout", "vantage"}) {
+                CHECK_MESSAGE(param.name != taken, kind->name << ": " << param.name);
+            }
+        }
+    }
+}
+
 TEST_CASE("every kind has a page that names all of its parameters") {
     for (const ProbeKind* each : probe_kinds()) {
         const std::string path =
@@ -224,8 +234,8 @@ TEST_CASE("command: 0 is right when nothing is said") {
 namespace {
 
 const Values login{{"host", "db.lab"}, {"user", "app"}, {"database", "orders"}};
-const Values zone{{"server", "10.77.0.2"}, {"name", "orders.lab"}};
-const Values shake{{"host", "10.77.0.2"}, {"name", "orders.lab"}};
+const Values zone{{"server", "10.77.0.2"}, {"domain", "orders.lab"}};
+const Values shake{{"host", "10.77.0.2"}, {"server_name", "orders.lab"}};
 
 Values plus(Values values, const std::string& name, Value value) {
     values.insert_or_assign(name, std::move(value));
@@ -277,10 +287,10 @@ TEST_CASE("postgres without a wanted value takes every answer, with one only tha
 
 TEST_CASE("dns wants an address for a server and a sound name") {
     CHECK(refusal("dns", plus(zone, "server", "ns.lab")).starts_with("`server`"));
-    CHECK(refusal("dns", plus(zone, "name", "a..b")).starts_with("`name`"));
-    CHECK(refusal("dns", plus(zone, "name", std::string(64, 'a'))).starts_with("`name`"));
+    CHECK(refusal("dns", plus(zone, "domain", "a..b")).starts_with("`domain`"));
+    CHECK(refusal("dns", plus(zone, "domain", std::string(64, 'a'))).starts_with("`domain`"));
     CHECK(refusal("dns", plus(zone, "type", "ANY")).starts_with("`type`"));
-    CHECK(refusal("dns", plus(zone, "name", ".")).empty());
+    CHECK(refusal("dns", plus(zone, "domain", ".")).empty());
 }
 
 TEST_CASE("dns compares records whatever the case of names, but texts as they are") {

@@ -172,7 +172,7 @@ ProbeSpec Named::probe(const std::string& name, const std::string& type) const {
     spec.timeout = 2s;
     spec.params = {{"server", std::string("127.0.0.1")},
                    {"port", std::int64_t{port_}},
-                   {"name", name},
+                   {"domain", name},
                    {"type", type}};
     return spec;
 }

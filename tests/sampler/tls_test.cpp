@@ -54,7 +54,7 @@ public:
         spec.timeout = 5s;
         spec.params = {{"host", std::string("127.0.0.1")},
                        {"port", std::int64_t{port_}},
-                       {"name", std::string("orders.lab")},
+                       {"server_name", std::string("orders.lab")},
                        {"ca", authority().file("ca.crt")}};
         return spec;
     }
@@ -81,24 +81,24 @@ TEST_CASE("tls: a certificate of the right name and authority is ok") {
 
 TEST_CASE("tls: an address is looked for among the addresses of the certificate") {
     const TlsServer server("good");
-    CHECK(ask_once(with(server.probe(), "name", std::string("127.0.0.1"))).state ==
+    CHECK(ask_once(with(server.probe(), "server_name", std::string("127.0.0.1"))).state ==
           SampleState::ok);
-    CHECK(ask_once(with(server.probe(), "name", std::string("127.0.0.2"))).detail ==
+    CHECK(ask_once(with(server.probe(), "server_name", std::string("127.0.0.2"))).detail ==
           "certificate: IP address mismatch");
 }
 
 TEST_CASE("tls: another name is failed") {
     const TlsServer server("good");
-    const Sample sample = ask_once(with(server.probe(), "name", std::string("other.lab")));
+    const Sample sample = ask_once(with(server.probe(), "server_name", std::string("other.lab")));
     CHECK(sample.state == SampleState::failed);
     CHECK(sample.detail == "certificate: hostname mismatch");
 }
 
 TEST_CASE("tls: a wildcard stands for one label") {
     const TlsServer server("wild");
-    CHECK(ask_once(with(server.probe(), "name", std::string("a.orders.lab"))).state ==
+    CHECK(ask_once(with(server.probe(), "server_name", std::string("a.orders.lab"))).state ==
           SampleState::ok);
-    CHECK(ask_once(with(server.probe(), "name", std::string("a.b.orders.lab"))).state ==
+    CHECK(ask_once(with(server.probe(), "server_name", std::string("a.b.orders.lab"))).state ==
           SampleState::failed);
 }
 
