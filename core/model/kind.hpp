@@ -35,6 +35,9 @@ struct Kind {
     std::string_view summary;  ///< one sentence
     Ending ending{Ending::watcher};
     std::string_view peers_param;  ///< selection parameter whose hosts become peers, "" = none
+    /// Choice parameter that cuts the hosts of the step's target off from one another instead of
+    /// from `peers_param`, "" = none. Its values: plan/shape.hpp.
+    std::string_view shape_param{};
     std::string_view needs;        ///< tools on the target, blank-separated: "nft ip"
     std::span<const Param> params;
     std::vector<Exec> (*observe)(const ChangeRequest&){

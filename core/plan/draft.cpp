@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "plan/order.hpp"
 #include "plan/select.hpp"
+#include "plan/shape.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -181,7 +182,8 @@ private:
                     ": too close to the limit, longest = " + show_duration(draft_.plan.longest) +
                     "; give it at least " + show_duration(spec.hold + before_the_limit));
         }
-        DraftStep step{kind, target->hosts, {}};
+        DraftStep step{kind, target->hosts, {}, {}};
+        add_shape(spec, step);
         for (const std::string& name : target->hosts) {
             DraftHost& changed = host(name);
             changed.kinds.insert(std::string(kind->name));
@@ -223,6 +225,22 @@ private:
         }
     }
 
+    /// Hosts that the shape leaves alone are not changed; they are peers all the same.
+    void add_shape(const StepSpec& spec, DraftStep& step) {
+        const auto* shape = value_of<std::string>(spec.with, step.kind->shape_param);
+        if (step.kind->shape_param.empty() || shape == nullptr || shape->empty()) { return; }
+        auto cut = cut_by_shape(*shape, step.hosts, seed_for(options_.seed, spec.name));
+        if (!cut) {
+            problems_.add(std::move(cut).error().at("step " + spec.name));
+            return;
+        }
+        for (const std::string& name : step.hosts) { know(name); }
+        step.peers = step.hosts;
+        step.peers_of = *std::move(cut);
+        std::erase_if(step.hosts,
+                      [&](const std::string& name) { return step.peers_of.at(name).empty(); });
+    }
+
     void add_peers(const StepSpec& spec, DraftStep& step) {
         if (step.kind->peers_param.empty()) { return; }
         const auto* from = value_of<Selection>(spec.with, step.kind->peers_param);
@@ -234,15 +252,18 @@ private:
             return;
         }
         step.peers = *std::move(peers);
-        for (const std::string& name : step.peers) {
-            DraftHost& peer = host(name);
-            for (const CatalogHost& candidate : catalog_.hosts) {
-                if (candidate.name == name && !candidate.addresses.empty()) {
-                    draft_.addresses[name] = candidate.addresses;
-                }
+        for (const std::string& name : step.peers) { know(name); }
+    }
+
+    /// A peer's addresses: the catalog's, else it is asked.
+    void know(const std::string& name) {
+        DraftHost& peer = host(name);
+        for (const CatalogHost& candidate : catalog_.hosts) {
+            if (candidate.name == name && !candidate.addresses.empty()) {
+                draft_.addresses[name] = candidate.addresses;
             }
-            peer.needed = peer.needed || !draft_.addresses.contains(name);
         }
+        peer.needed = peer.needed || !draft_.addresses.contains(name);
     }
 
     void vantage_points() {
@@ -348,7 +369,9 @@ Result<Draft> draft_from(const Plan& approved, Kinds kinds, Problems& problems) 
                                             "); the plan is of drill " + approved.drill_version);
             continue;
         }
-        DraftStep drafted{kind, {}, {}};
+        DraftStep drafted{kind, {}, {}, {}};
+        const bool shaped = !kind->shape_param.empty() &&
+                            value_of<std::string>(step.params, kind->shape_param) != nullptr;
         std::set<std::string> peers;
         for (const PlannedChange& change : step.changes) {
             drafted.hosts.push_back(change.host);
@@ -358,6 +381,7 @@ Result<Draft> draft_from(const Plan& approved, Kinds kinds, Problems& problems) 
             host.needed = true;
             for (const Peer& peer : change.peers) {
                 peers.insert(peer.host);
+                if (shaped) { drafted.peers_of[change.host].push_back(peer.host); }
                 std::vector<std::string>& known = draft.addresses[peer.host];
                 known.insert(known.end(), peer.addresses.begin(), peer.addresses.end());
             }

@@ -39,6 +39,7 @@ struct DraftStep {
     const Kind* kind{nullptr};
     std::vector<std::string> hosts;  ///< sorted
     std::vector<std::string> peers;  ///< sorted; may hold a target itself
+    std::map<std::string, std::vector<std::string>> peers_of;  ///< by shape: each host's own
 };
 
 struct Draft {

@@ -181,7 +181,10 @@ ChangeRequest Planner::request_for(std::size_t step, const std::string& host) {
     request.longest = draft_.plan.longest;
     request.params = planned.params;
     request.facts = states_.at(host).facts;
-    for (const std::string& name : draft_.steps[step].peers) {
+    const DraftStep& drafted = draft_.steps[step];
+    const auto own_peers = drafted.peers_of.find(host);
+    for (const std::string& name :
+         own_peers != drafted.peers_of.end() ? own_peers->second : drafted.peers) {
         if (name == host) { continue; }
         Peer peer{name, {}};
         const auto known = draft_.addresses.find(name);
