@@ -15,6 +15,17 @@ constexpr Param shape{
     .choices = "halves|isolate|bridge|majority-ring"};
 constexpr Param params[] = {shape, net_from, net_addresses, net_direction, net_protocol, net_ports};
 
+/// The hosts of a shape all drop what comes from their peers, which cuts both directions. A host
+/// that also dropped what it sends would hide it from its peer's rule, which then has no bite.
+ChangeRequest inward(ChangeRequest request) {
+    if (!text_of(request.params, "shape").empty()) {
+        request.params["direction"] = std::string("in");
+    }
+    return request;
+}
+
+std::vector<Exec> observe(const ChangeRequest& request) { return net_observe(inward(request)); }
+
 Result<Change> compose(const ChangeRequest& request) {
     if (!text_of(request.params, "shape").empty()) {
         DRILL_CHECK(examine_choice(request.params, shape));
@@ -22,11 +33,16 @@ Result<Change> compose(const ChangeRequest& request) {
             return fail(Code::refused,
                         "`shape` and `from` both choose the peers; take one of them away");
         }
+        if (text_of(request.params, "direction") == "out") {
+            return fail(Code::refused,
+                        "a `shape` cuts both directions, each host what comes from its peers; "
+                        "take `direction` away");
+        }
     }
-    return net_compose(request, {});
+    return net_compose(inward(request), {});
 }
 
-std::string describe(const ChangeRequest& request) { return net_describe(request, "drop"); }
+std::string describe(const ChangeRequest& request) { return net_describe(inward(request), "drop"); }
 
 }  // namespace
 
@@ -39,7 +55,7 @@ const Kind net_partition{
     .shape_param = "shape",
     .needs = "nft ip",
     .params = params,
-    .observe = net_observe,
+    .observe = observe,
     .compose = compose,
     .describe = describe,
 };

@@ -343,3 +343,19 @@ TEST_CASE("a direction or protocol that is none is refused") {
         CHECK(has(refusal(odd), "is none of"));
     }
 }
+
+TEST_CASE("a host of a shape drops what comes in, as its peers do the same") {
+    ChangeRequest shaped = request();
+    shaped.params.erase("from");
+    shaped.params["direction"] = std::string("in");
+    const auto inbound = partition().compose(shaped);
+    REQUIRE(inbound);
+    shaped.params["shape"] = std::string("halves");
+    shaped.params["direction"] = std::string("both");
+    const auto cut = partition().compose(shaped);
+    REQUIRE(cut);
+    CHECK(cut->apply == inbound->apply);
+    CHECK(has(partition().describe(shaped), "drop all traffic that reaches app-1 from"));
+    shaped.params["direction"] = std::string("out");
+    CHECK(has(refusal(shaped), "cuts both directions"));
+}
