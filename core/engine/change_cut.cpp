@@ -140,7 +140,7 @@ void ChangeRun::testify(TurnWriter& turn, const Answered& answered, Presence fou
                .host = planned_.host,
                .lease = lease_id_,
                .message = place() + ": bites, the host wrote down when",
-               .data = {{"host_ns", bit->count()}}});
+               .data = {{"bite_ns", bite_at_->count()}, {"host_ns", bit->count()}}});
     if (found == Presence::altered || !fired || !due || told(text, "failed") || *fired < *bit ||
         *fired + cut_margin < *due) {
         fail_with(turn, Failure::altered, "ended by others, not by its guard at its time");
@@ -148,6 +148,11 @@ void ChangeRun::testify(TurnWriter& turn, const Answered& answered, Presence fou
     }
     ended_at_ = std::max(*bite_at_, *fired + earliest);
     proven_until_ = ended_at_;
+    turn.tell({.type = "hold.over",
+               .step = step_.name,
+               .host = planned_.host,
+               .lease = lease_id_,
+               .data = {{"proven_ns", proven_until_->count()}}});
     remark_ =
         "on for " + show_duration(*fired - *bit) + " by the host's own clock, until its guard";
     if (!lease_->change.check.empty()) {

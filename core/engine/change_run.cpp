@@ -307,6 +307,11 @@ void ChangeRun::presence(TurnWriter& turn, const Answered& answered) {
         ask_presence(turn);  // too old a proof for the moment of the undo
     } else if (hold_over(answered.sent)) {
         proven_until_ = answered.sent;  // it was there when its hold was over
+        turn.tell({.type = "hold.over",
+                   .step = step_.name,
+                   .host = planned_.host,
+                   .lease = lease_id_,
+                   .data = {{"proven_ns", answered.sent.count()}}});
         release(turn);
     } else {
         renew(turn);
@@ -328,7 +333,8 @@ void ChangeRun::seek(TurnWriter& turn, Presence found, Nanos received, const std
                    .step = step_.name,
                    .host = planned_.host,
                    .lease = lease_id_,
-                   .message = place() + ": bites"});
+                   .message = place() + ": bites",
+                   .data = {{"bite_ns", received.count()}}});
         turn.wake_at(*hold_ends_);
         if (lease_->change.ending != Ending::instant && !step_.cuts_control) {
             ask_at_ = apply_answered_.value_or(received) + ttl_ / 3;

@@ -111,14 +111,15 @@ void Release::judge_undo(TurnWriter& turn, const Reply& reply, Nanos received) {
                       (said_.empty() ? "" : ": " + said_);
         }
         if (rebooted_) { message += " (the host was rebooted meanwhile)"; }
-        turn.tell({.type = "undo.proven",
-                   .step = lease_.step,
-                   .host = lease_.connection.host,
-                   .lease = lease_.id,
-                   .message = instant ? lease_.step + " on " + lease_.connection.host +
-                                            ": instant, nothing to undo"
-                                      : message,
-                   .data = {{"found", std::string(name_of(found_))}}});
+        turn.tell(
+            {.type = "undo.proven",
+             .step = lease_.step,
+             .host = lease_.connection.host,
+             .lease = lease_.id,
+             .message = instant ? lease_.step + " on " + lease_.connection.host +
+                                      ": instant, nothing to undo"
+                                : message,
+             .data = {{"found", std::string(name_of(found_))}, {"received_ns", received.count()}}});
         part_ = Part::disarm;
         pause_ = Nanos{0};
         send(turn);
