@@ -84,9 +84,7 @@ int report(const Globals& globals, const ReportOptions& options) {
         return exit_usage;
     }
     const PageStyle style = page_style(globals);
-    print(options.format == "json"
-              ? report_to_json(input)
-              : render_scope(scope_of(input), style) + render_report(input, style));
+    print(options.format == "json" ? report_to_json(input) : render_report(input, style));
     return exit_ok;
 }
 

@@ -7,7 +7,7 @@
 #include "ledger/sqlite_ledger.hpp"
 #include "model/json.hpp"
 #include "report/json.hpp"
-#include "report/text.hpp"
+#include "report/results.hpp"
 
 namespace drill::cli {
 
@@ -69,10 +69,6 @@ int show(const Globals& globals, const ShowOptions& options) {
         return exit_ok;
     }
     if (row->verdict.empty()) { return show_open(globals, *reader, *row); }
-    if (options.json) {
-        print(row->outcome_json + "\n");
-        return exit_ok;
-    }
     const Result<Outcome> outcome = outcome_from_json(row->outcome_json);
     if (!outcome) {
         complain(outcome.error());
@@ -82,15 +78,15 @@ int show(const Globals& globals, const ShowOptions& options) {
     if (const auto text = reader->plan(row->number)) {
         if (auto parsed = plan_from_json(*text)) { plan = *std::move(parsed); }
     }
-    print(render_report({.outcome = *outcome,
-                         .plan = plan ? &*plan : nullptr,
-                         .experiment = row->experiment,
-                         .run_id = row->run,
-                         .number = row->number,
-                         .began = row->began,
-                         .by = row->who,
-                         .ledger = reader->path()},
-                        page_style(globals)));
+    const ReportInput input{.outcome = *outcome,
+                            .plan = plan ? &*plan : nullptr,
+                            .experiment = row->experiment,
+                            .run_id = row->run,
+                            .number = row->number,
+                            .began = row->began,
+                            .by = row->who,
+                            .ledger = reader->path()};
+    print(options.json ? outcome_with_scope(input) : render_report(input, page_style(globals)));
     return exit_ok;
 }
 

@@ -152,17 +152,14 @@ Scope scope_of(const ReportInput& input) {
     return scope;
 }
 
-std::string render_scope(const Scope& scope, PageStyle style) {
-    Page page(style);
-    page.line("  SCOPE");
-    page.line("    environment " + safe(scope.environment) + ", class " +
-                  safe(scope.environment_class) + "; fidelity " + safe(scope.fidelity),
-              6);
-    for (const std::string& one : scope.not_measured) {
-        page.line("    " + page.mark(Mark::doubt) + " not measured: " + safe(one), 8);
-    }
-    if (scope.not_measured.empty()) { page.line("    nothing that was asked is unmeasured", 6); }
-    return page.text();
+std::string outcome_with_scope(const ReportInput& input) {
+    const Scope scope = scope_of(input);
+    Json json = Json::parse(outcome_to_json(input.outcome), nullptr, false);
+    json["scope"] = {{"environment", scope.environment},
+                     {"environment_class", scope.environment_class},
+                     {"fidelity", scope.fidelity},
+                     {"not_measured", scope.not_measured}};
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string report_to_json(const ReportInput& input) {

@@ -16,10 +16,10 @@ struct Scope {
     std::vector<std::string> not_measured;  ///< one line each
 };
 [[nodiscard]] Scope scope_of(const ReportInput& input);
-/// Three or more lines for people.
-[[nodiscard]] std::string render_scope(const Scope& scope, PageStyle style);
 
-/// The outcome as in the ledger, beside run, plan and scope. Sorted keys, durations in ns.
+/// The outcome as in the ledger, and its scope beside it: one line.
+[[nodiscard]] std::string outcome_with_scope(const ReportInput& input);
+/// The outcome beside run, plan and scope. Sorted keys, durations in ns.
 [[nodiscard]] std::string report_to_json(const ReportInput& input);
 /// A test case for each hypothesis, objective and change, and one for the verdict. REFUSED,
 /// HALTED, INVALID and DIRTY are errors of the last one.

@@ -2,6 +2,7 @@
 #include "report/text.hpp"
 
 #include "base/text.hpp"
+#include "report/results.hpp"
 
 #include <algorithm>
 #include <set>
@@ -217,6 +218,22 @@ void add_changes(Page& page, const ReportInput& input) {
     page.table(rows);
 }
 
+/// What the result is worth: where it was measured, how real that was, what it leaves open.
+void add_scope(Page& page, const Scope& scope) {
+    constexpr std::size_t most = 50;
+    page.line("  SCOPE");
+    page.line("    environment " + safe(scope.environment) + ", class " +
+                  safe(scope.environment_class) + "; fidelity " + safe(scope.fidelity),
+              6);
+    for (std::size_t i = 0; i < std::min(most, scope.not_measured.size()); ++i) {
+        page.line("    " + page.mark(Mark::doubt) + " not measured: " + safe(scope.not_measured[i]),
+                  8);
+    }
+    if (scope.not_measured.size() > most) {
+        page.line("    and " + std::to_string(scope.not_measured.size() - most) + " more");
+    }
+}
+
 void add_reasons(Page& page, const Outcome& outcome) {
     constexpr std::size_t most = 50;
     if (outcome.reasons.empty()) { return; }
@@ -348,6 +365,7 @@ std::string render_report(const ReportInput& input, PageStyle style) {
     add_hypotheses(page, input.outcome);
     add_outages(page, input.outcome);
     add_changes(page, input);
+    add_scope(page, scope_of(input));
     add_reasons(page, input.outcome);
     page.blank();
     page.line(page.ink(ink_of(input.outcome.verdict), name_of(input.outcome.verdict)) +

@@ -90,7 +90,11 @@ TEST_CASE("every result says class, fidelity and what was not measured") {
     CHECK(json.at("not_measured").size() == 2);
     CHECK(json.at("outcome").at("verdict") == "PASSED");
     CHECK(has(report_to_junit(input), "name=\"fidelity\" value=\"real\""));
-    CHECK(has(render_scope(scope_of(input), {}), "class staging; fidelity real"));
+    CHECK(has(render_report(input, {}), "class staging; fidelity real"));
+    CHECK(has(render_report(input, {}), "not measured: rto: no objective was given"));
+    const auto outcome = nlohmann::json::parse(outcome_with_scope(input));
+    CHECK(outcome.at("verdict") == "PASSED");
+    CHECK(outcome.at("scope").at("fidelity") == "real");
     plan.environment_class = "lab";
     CHECK(scope_of(input).fidelity == "lab");
 }
