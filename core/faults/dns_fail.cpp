@@ -101,14 +101,14 @@ constexpr std::string_view ask_servers = R"sh(
 servers=$(sed -n 's/^[[:space:]]*nameserver[[:space:]]*//p' /etc/resolv.conf \
     /run/systemd/resolve/resolv.conf 2>/dev/null)
 by_bash() {
-    command -v bash >/dev/null 2>&1 && command -v timeout >/dev/null 2>&1 &&
-        timeout 3 bash -c '
-            exec 3<>"/dev/udp/$1/53" &&
-            printf "\144\162\001\000\000\001\000\000\000\000\000\000\000\000\002\000\001" >&3 &&
-            timeout 2 head -c 4 <&3' bash "$1"
+    command -v bash >/dev/null 2>&1 && bash -c '
+        exec 3<>"/dev/udp/$1/53" &&
+        printf "\144\162\001\000\000\001\000\000\000\000\000\000\000\000\002\000\001" >&3 || exit 1
+        timeout 1 head -c 4 <&3; exit 0' bash "$1"
 }
 for server in $servers; do
-    { by_bash "${server%%[%#]*}" || nslookup -type=ns . "$server"; } >/dev/null 2>&1 </dev/null &
+    { by_bash "${server%%[%#]*}" || timeout 1 nslookup -type=ns . "$server"; } \
+        >/dev/null 2>&1 </dev/null &
 done
 wait
 exit 0
