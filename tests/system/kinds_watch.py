@@ -9,6 +9,7 @@ For each kind, KINDS-DIR/KIND.toml is a step and says in comments how it is watc
     # flow: in|out         instead: the effect is that packets from or to bal-1 are lost
     # without-guard: yes   kernel or holder ends it, also with the guard killed
     # verdict: N           exit code of a run to its end, 0 where this is absent
+    # keeps: pids memory   what a starved host keeps, with the reason beside it
     # differs: REGEX       lines of the snapshot that may differ afterwards, with the reason in WHY
 Four trials, each on a host of its own: run to the end; the controller killed with -9; controller and
 guard killed; the controller killed and the host starved of processes, memory, processor time and
@@ -49,6 +50,7 @@ class Kind:
         self.on, self.prepare = said.get("on"), said.get("prepare")
         self.effect, self.flow = said.get("effect"), said.get("flow")
         self.without_guard = said.get("without-guard") == "yes"
+        self.keeps = said.get("keeps", "").split()
         self.verdict, self.differs = int(said.get("verdict", 0)), said.get("differs")
 
     def experiment(self, host, hold):
@@ -217,7 +219,7 @@ class Host:
 
     # --- starving ----------------------------------------------------------------------------------
 
-    def starve(self):
+    def starve(self, keeps):
         """4 x processor overcommit, /run full, no more memory, no more processes."""
         self.hogs = [subprocess.Popen([script, "exec", self.name, "sh", "-c", "while :; do :; done"],
                                       stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -228,7 +230,7 @@ class Host:
         for path, kind in self.cgroups:
             for usage, limit in (("pids.current", "pids.max"),
                                  ("memory.usage_in_bytes", "memory.limit_in_bytes")):
-                if os.path.exists(f"{path}/{limit}"):
+                if limit.split(".")[0] not in keeps and os.path.exists(f"{path}/{limit}"):
                     before = open(f"{path}/{limit}").read().strip()
                     try:
                         open(f"{path}/{limit}", "w").write(open(f"{path}/{usage}").read())
@@ -432,7 +434,7 @@ class Trial:
 
     def watch(self, guard, starved):
         self.claim(f"{self.name}: the effect is there", self.effect.now())
-        limits = self.host.starve() if starved else []
+        limits = self.host.starve(self.kind.keeps) if starved else []
         self.child.kill()
         self.child.wait()
         lease = self.host.deadline()
