@@ -4,6 +4,7 @@
 #include "base/ids.hpp"
 #include "transport/local.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -13,13 +14,16 @@ namespace drill::cli {
 
 namespace {
 constexpr Nanos question_time = std::chrono::seconds{30};
+// A login takes some tens of milliseconds; an account is locked after a handful of failures.
+constexpr Nanos canary_patience = std::chrono::milliseconds{500};
 
 std::string credential(const Connection& connection) {
     return connection.transport + " " + connection.user + " " + connection.key_file;
 }
 }  // namespace
 
-Fleet::Fleet() : jumps_(std::make_shared<JumpPool>()) {
+Fleet::Fleet(Nanos connect_within)
+    : connect_within_(connect_within), jumps_(std::make_shared<JumpPool>()) {
     lanes_ = std::make_unique<Lanes>(
         clock, mailbox,
         LanesOptions{.carrier = [this](const Connection& to) { return carrier(to); }});
@@ -28,6 +32,7 @@ Fleet::Fleet() : jumps_(std::make_shared<JumpPool>()) {
 SshOptions Fleet::ssh_options() const {
     SshOptions options{};
     options.jumps = jumps_;
+    options.connect_within = connect_within_;
     if (const char* agent = std::getenv("SSH_AUTH_SOCK")) { options.agent_socket = agent; }
     return options;
 }
@@ -71,6 +76,19 @@ std::vector<AskAnswer> Fleet::ask(std::vector<Ask> questions, bool& stopped) {
         }
         held = std::move(still);
     };
+    // Nothing was heard for a while: the next one of each credential is tried too.
+    const auto join_canary = [&] {
+        std::set<std::string> joined;
+        std::vector<std::size_t> still;
+        for (const std::size_t index : held) {
+            if (joined.insert(credential(questions[index].to)).second) {
+                send(index);
+            } else {
+                still.push_back(index);
+            }
+        }
+        held = std::move(still);
+    };
     for (std::size_t i = 0; i < questions.size(); ++i) {
         if (tried.insert(credential(questions[i].to)).second) {
             send(i);
@@ -79,7 +97,11 @@ std::vector<AskAnswer> Fleet::ask(std::vector<Ask> questions, bool& stopped) {
         }
     }
     while (!waiting.empty()) {
-        for (News& one : mailbox.take(std::nullopt)) {
+        std::optional<Nanos> until;
+        if (!held.empty()) { until = clock.now().boot + canary_patience; }
+        std::vector<News> news = mailbox.take(until);
+        if (news.empty()) { join_canary(); }
+        for (News& one : news) {
             if (std::holds_alternative<StopAsked>(one)) {
                 stopped = true;
                 return answers;
@@ -97,8 +119,19 @@ std::vector<AskAnswer> Fleet::ask(std::vector<Ask> questions, bool& stopped) {
                                .reply = std::move(answered->reply),
                                .sent = answered->sent,
                                .received = answered->received});
+            const Code* code = answers.back().reply ? nullptr : &answers.back().reply.error().code;
             waiting.erase(found);
-            release_held(which);
+            // A host that could not be reached says nothing of the credential.
+            const bool silent =
+                code != nullptr && (*code == Code::unreachable || *code == Code::timed_out);
+            const bool last = std::none_of(waiting.begin(), waiting.end(), [&](const auto& entry) {
+                return credential(questions[entry.second].to) == which;
+            });
+            if (!silent) {
+                release_held(which);
+            } else if (last) {
+                join_canary();
+            }
         }
     }
     return answers;

@@ -17,20 +17,24 @@ namespace drill::cli {
 
 class Fleet {
 public:
-    Fleet();
+    /// How long a TCP connection may take to come up.
+    explicit Fleet(Nanos connect_within = std::chrono::seconds{10});
     SystemClock clock;
     ThreadMailbox mailbox;
 
     [[nodiscard]] Transport& transport() { return *lanes_; }
     /// Sends every question and waits for all answers. The first question of each credential goes
     /// alone: when it is rejected, the others are not tried with it, so that no account is locked
-    /// by a fan-out. Stop requests that arrive meanwhile end it: `stopped` is set.
+    /// by a fan-out. One that is silent for half a second is joined by the next, so that a host
+    /// that is down does not hold up the others. Stop requests that arrive meanwhile end it:
+    /// `stopped` is set.
     [[nodiscard]] std::vector<AskAnswer> ask(std::vector<Ask> questions, bool& stopped);
     /// For command probes: carriers of their own, kept between questions.
     [[nodiscard]] CommandRunner command_runner(const std::map<std::string, PlannedHost>& hosts);
     [[nodiscard]] SshOptions ssh_options() const;
 
 private:
+    Nanos connect_within_;
     [[nodiscard]] std::unique_ptr<Carrier> carrier(const Connection& connection) const;
     std::shared_ptr<JumpPool> jumps_;
     std::unique_ptr<Lanes> lanes_;

@@ -3,6 +3,7 @@
 
 #include "base/ids.hpp"
 #include "base/text.hpp"
+#include "cli/credentials.hpp"
 #include "config/files.hpp"
 #include "config/loader.hpp"
 #include "faults/kinds.hpp"
@@ -83,10 +84,12 @@ std::optional<Plan> ask_and_compose(Fleet& fleet, Planner& planner, int& exit) {
     return *std::move(plan);
 }
 
-PlannerOptions planner_options(std::uint64_t seed) {
+PlannerOptions planner_options(std::uint64_t seed, const std::vector<Connection>& connections) {
     PlannerOptions options{};
     options.seed = seed;
     options.drill_version = DRILL_VERSION;
+    options.now = SystemClock{}.now().wall;
+    options.credentials = credentials_of(connections);
     return options;
 }
 
@@ -99,7 +102,9 @@ std::optional<Planned> plan_again(Fleet& fleet, const std::string& file, int& ex
         exit = exit_usage;
         return std::nullopt;
     }
-    Planner planner(*approved, fault_kinds(), planner_options(approved->seed));
+    std::vector<Connection> connections;
+    for (const auto& [name, host] : approved->hosts) { connections.push_back(host.connection); }
+    Planner planner(*approved, fault_kinds(), planner_options(approved->seed, connections));
     std::optional<Plan> plan = ask_and_compose(fleet, planner, exit);
     if (!plan) { return std::nullopt; }
     if (plan->hash != approved->hash) {
@@ -195,8 +200,10 @@ std::optional<Planned> plan_live(const Globals& globals, Fleet& fleet, const std
     Planned planned{};
     planned.definition_bytes = experiment->bytes;
     planned.catalog_bytes = catalog->bytes;
+    std::vector<Connection> connections;
+    for (const CatalogHost& host : catalog->hosts) { connections.push_back(host.connection); }
     Planner planner(*std::move(catalog), *std::move(experiment), fault_kinds(), probe_kinds(),
-                    planner_options(seed.value_or(random_seed())));
+                    planner_options(seed.value_or(random_seed()), connections));
     std::optional<Plan> plan = ask_and_compose(fleet, planner, exit);
     if (!plan) { return std::nullopt; }
     planned.plan = *std::move(plan);

@@ -47,6 +47,15 @@ struct TrustOptions {
     bool replace{false};
 };
 
+struct DoctorOptions {
+    std::vector<std::string> hosts;  ///< names of the catalog; empty = all
+    std::vector<std::string> kinds;  ///< empty = all that there are
+    std::string format{"human"};
+    bool sudoers{false};
+    bool verbose{false};
+};
+
+int doctor(const Globals& globals, const DoctorOptions& options);
 /// `format`: human, json, github or sarif.
 int validate(const Globals& globals, const std::vector<std::string>& files,
              const std::string& format);

@@ -86,6 +86,15 @@ struct CommandReply {
     friend bool operator==(const CommandReply&, const CommandReply&) = default;
 };
 
+/// One leg of the way to a host, as it went when its connection was made.
+struct Hop {
+    std::string host;    ///< catalog name of the jump host or of the target itself
+    Nanos connected{0};  ///< TCP to it, through the legs before it
+    Nanos logged_in{0};  ///< the login, after the key exchange
+    std::string method;  ///< "key file ~/.ssh/id", "agent"; "" where it is not known
+    friend bool operator==(const Hop&, const Hop&) = default;
+};
+
 struct Reply {
     int status{0};    ///< Exec: exit status; Envelope: an EnvelopeStatus
     std::string out;  ///< Exec only
@@ -98,6 +107,9 @@ struct Reply {
     std::string boot_id;    ///< Envelope: of the target, at the end of the call
     Nanos uptime{0};        ///< Envelope: CLOCK_BOOTTIME of the target, 10 ms grain
     std::string host_key;   ///< fingerprint of the connection that carried it, "" for local
+    Nanos asked{0};  ///< controller's boot time when the session was open and the request left;
+                     ///< 0 where the carrier does not say
+    std::vector<Hop> way{};  ///< of that connection, the target last; empty where not said
     friend bool operator==(const Reply&, const Reply&) = default;
 };
 

@@ -1,5 +1,6 @@
 // Names of enumerators as they stand in output, SQL and JSON, and the judgement of read_back.
 #include "model/change.hpp"
+#include "model/ground.hpp"
 #include "model/lease.hpp"
 #include "model/outcome.hpp"
 
@@ -17,6 +18,25 @@ const char* name_of(Ending ending) noexcept {
         case Ending::off_target: return "off-target";
     }
     return "watcher";
+}
+
+const char* name_of(Concern concern) noexcept {
+    switch (concern) {
+        case Concern::good: return "good";
+        case Concern::note: return "note";
+        case Concern::doubt: return "doubt";
+        case Concern::trouble: return "trouble";
+    }
+    return "doubt";
+}
+
+const char* name_of(Possible possible) noexcept {
+    switch (possible) {
+        case Possible::yes: return "yes";
+        case Possible::unsure: return "unsure";
+        case Possible::no: return "no";
+    }
+    return "unsure";
 }
 
 const char* name_of(Presence presence) noexcept {

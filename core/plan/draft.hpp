@@ -5,6 +5,7 @@
 
 #include "base/result.hpp"
 #include "model/definition.hpp"
+#include "model/ground.hpp"
 #include "model/kind.hpp"
 #include "model/plan.hpp"
 #include "model/probe.hpp"
@@ -22,6 +23,8 @@ struct PlannerOptions {
     std::string drill_version;
     std::string directory_base{"/run/drill"};    ///< lease directories on targets
     std::string durable_base{"/var/lib/drill"};  ///< the same for durable kinds
+    Wall now{};  ///< for the ends of credentials; the epoch = they are not judged
+    std::vector<Credential> credentials;  ///< the controller's, and which hosts they open
 };
 
 struct DraftHost {

@@ -24,7 +24,9 @@ struct Named {
     Use use;
 };
 // Volatile on purpose: boot_id, uptime_cs, hostname, kernel, uid, user, shell, ssh_client,
-// ssh_server_address, identity_services, deny, stop, leases, exec_directory, tools nobody needs.
+// ssh_server_address, identity_services, deny, stop, leases, exec_directory, tools nobody needs,
+// os_id, os_like, os_version, os_name, login_user, aging (of that user: days of the last change, of
+// the longest use, of grace, of the end, as in shadow(5), "::" where a field is empty).
 constexpr std::array<Named, 6> identity_table{{{"addresses", Use::addresses},
                                                {"host_key", Use::machine},
                                                {"init", Use::target},
@@ -58,6 +60,17 @@ v=; if [ -d /run/systemd/system ]; then v=systemd; else { read -r v </proc/1/com
 echo "init=$v"
 echo "uid=$(id -u)"; echo "user=$(id -un 2>/dev/null)"
 echo "shell=$(readlink /proc/$$/exe 2>/dev/null)"
+for f in /etc/os-release /usr/lib/os-release; do [ -r "$f" ] && break; done
+while read -r l; do case $l in
+  ID=*) echo "os_id=${l#*=}";; ID_LIKE=*) echo "os_like=${l#*=}";;
+  VERSION_ID=*) echo "os_version=${l#*=}";; PRETTY_NAME=*) echo "os_name=${l#*=}";;
+esac; done 2>/dev/null <"$f"
+u=${SUDO_USER:-${DOAS_USER:-${USER:-$LOGNAME}}}; echo "login_user=$u"
+if [ -r /etc/shadow ] && [ -n "$u" ]; then
+  while IFS=: read -r k v w x y z q l f; do
+    if [ "$k" = "$u" ]; then echo "aging=$w:$y:$q:$l"; break; fi
+  done </etc/shadow
+fi
 s=$SSH_CONNECTION; p=$PPID; n=0
 while [ -z "$s" ] && [ "${p:-0}" -gt 1 ] && [ $n -lt 8 ] && [ -r /proc/$p/environ ]; do
   s=$(tr '\000' '\n' </proc/$p/environ 2>/dev/null | sed -n 's/^SSH_CONNECTION=//p')
@@ -191,9 +204,20 @@ struct Lists {
     }
 };
 
-constexpr std::array<std::string_view, 12> single_keys{
-    "boot_id",    "exec_directory",     "hostname",        "init", "kernel", "machine_id", "shell",
-    "ssh_client", "ssh_server_address", "ssh_server_port", "stop", "uid"};
+constexpr std::array<std::string_view, 18> single_keys{
+    "aging",           "boot_id",    "exec_directory",
+    "hostname",        "init",       "kernel",
+    "login_user",      "machine_id", "os_id",
+    "os_like",         "os_name",    "os_version",
+    "shell",           "ssh_client", "ssh_server_address",
+    "ssh_server_port", "stop",       "uid"};
+
+/// os-release is a shell file: values may stand in quotes.
+std::string unquoted(const std::string& value) {
+    const bool quoted = value.size() >= 2 && value.front() == value.back() &&
+                        (value.front() == '"' || value.front() == '\'');
+    return quoted ? value.substr(1, value.size() - 2) : value;
+}
 
 bool is_single_key(std::string_view key) {
     return key == "user" || key == "uptime_cs" ||
@@ -240,7 +264,7 @@ Result<Facts> parse_facts(std::string_view out) {
         if (key == "facts_end") {
             complete = true;
         } else if (!lists.take(key, value) && is_single_key(key) && !value.empty()) {
-            facts[key] = value;
+            facts[key] = key.starts_with("os_") ? unquoted(value) : value;
         }
     }
     if (!complete) { return fail(Code::rejected, "the answer about facts is not complete"); }

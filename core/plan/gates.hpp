@@ -3,6 +3,7 @@
 // Next: planner.hpp, which asks and gathers.
 #pragma once
 
+#include "model/ground.hpp"
 #include "model/host.hpp"
 #include "plan/draft.hpp"
 
@@ -25,7 +26,30 @@ using InForce = std::map<std::string, std::string>;
 /// draft's.
 [[nodiscard]] std::vector<std::string> limit_gates(const Draft& draft, const InForce& in_force);
 
-/// "apt install nftables" for "nft"; "" for a tool that is not known.
-[[nodiscard]] std::string fix_for_tool(const std::string& tool);
+/// What keeps every change from a host: no root, the stop file, no guard, a foreign lease, the
+/// controller reached by a detour. host_gates and doctor both say it in these words.
+[[nodiscard]] std::vector<Lack> host_lacks(const std::string& name, const Connection& connection,
+                                           const Facts& facts);
+/// What keeps one kind from a host: tools that it needs (blank-separated), the veto file.
+[[nodiscard]] std::vector<Lack> kind_lacks(std::string_view kind, std::string_view needs,
+                                           const Facts& facts);
+/// "says; fix", or what it says alone.
+[[nodiscard]] std::string sentence(const Lack& lack);
+
+/// The install command of the host's distribution, "apt install nftables" for "nft" where it is
+/// not known; "" for a tool that is not known.
+[[nodiscard]] std::string fix_for_tool(const std::string& tool, const Facts& facts = {});
+
+/// When the login's account or password on the host ends, by its aging (plan/facts.hpp); as
+/// sshd with PAM refuses commands from then on. Empty: never, or not known.
+[[nodiscard]] std::vector<Credential> account_ends(const std::string& name,
+                                                   const Connection& connection,
+                                                   const Facts& facts);
+/// What a run needs its credentials for: the limit on time, the lease and the time an undo is
+/// tried for after it.
+[[nodiscard]] Nanos credential_need(Nanos longest, Nanos lease_ttl);
+/// A reason for each credential that ends within `need` of `now`.
+[[nodiscard]] std::vector<std::string> credential_gates(const std::vector<Credential>& credentials,
+                                                        Wall now, Nanos need);
 
 }  // namespace drill

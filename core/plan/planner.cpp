@@ -166,6 +166,25 @@ void Planner::judge_limits() {
     }
 }
 
+void Planner::judge_credentials() {
+    if (options_.now == Wall{}) { return; }
+    std::vector<Credential> needed;
+    for (const Credential& one : options_.credentials) {
+        if (one.host.empty() || draft_.hosts.contains(one.host)) { needed.push_back(one); }
+    }
+    for (const auto& [name, state] : states_) {
+        const DraftHost& host = draft_.hosts.at(name);
+        if (!host.needed) { continue; }
+        for (Credential& one : account_ends(name, host.connection, state.facts)) {
+            needed.push_back(std::move(one));
+        }
+    }
+    const Nanos need = credential_need(draft_.plan.longest, draft_.plan.lease_ttl);
+    for (std::string& reason : credential_gates(needed, options_.now, need)) {
+        problems_.add(Code::refused, std::move(reason));
+    }
+}
+
 ChangeRequest Planner::request_for(std::size_t step, const std::string& host) {
     const PlannedStep& planned = draft_.plan.steps[step];
     const Kind& kind = *draft_.steps[step].kind;
@@ -207,6 +226,7 @@ Result<std::vector<Ask>> Planner::observe(const std::vector<AskAnswer>& answers)
         if (questions_.contains(host)) { take_facts(host, *answer); }
     }
     judge_limits();
+    judge_credentials();
     if (!problems_.reasons.empty()) { return problems_.error(); }
     questions_.clear();
     slices_.clear();

@@ -72,6 +72,7 @@ private:
     [[nodiscard]] Ask ask(const std::string& host, std::vector<Exec> commands) const;
     void take_facts(const std::string& host, const AskAnswer& answer);
     void judge_limits();
+    void judge_credentials();
     void compose_change(const Slice& slice, std::vector<CommandReply> observed);
     void check_change(const std::string& where, const Change& change);
     void add_hosts();

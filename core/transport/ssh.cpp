@@ -102,11 +102,16 @@ public:
             return ended(now, "waiting to reach " + connection_.host, Effect::none);
         }
         DRILL_TRY(std::unique_ptr<Session> session, open_session(wait));
+        const Nanos asked = boot_now();
         auto answered = run(action, command, *session, wait);
         session.reset();
         // Whatever ended unclear may have left packets behind; the next one begins anew.
         if (!answered && answered.error().effect == Effect::unknown) { disconnect(); }
-        if (answered && link_) { answered->host_key = fingerprint(link_->key()); }
+        if (answered) { answered->asked = asked; }
+        if (answered && link_) {
+            answered->host_key = fingerprint(link_->key());
+            answered->way = link_->way();
+        }
         return answered;
     }
 

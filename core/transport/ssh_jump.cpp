@@ -106,6 +106,11 @@ public:
 
     [[nodiscard]] bool over() const noexcept { return over_; }
     [[nodiscard]] Result<Fd> open(const std::string& address, std::uint16_t port, Wait& wait);
+    /// After an open that succeeded.
+    [[nodiscard]] JumpPool::Inside::Legs legs() {
+        const std::lock_guard lock(mutex_);
+        return legs_;
+    }
 
 private:
     /// Asked by a carrier's thread, answered by ours.
@@ -144,6 +149,7 @@ private:
     std::mutex mutex_;
     std::deque<std::shared_ptr<Request>> asked_;  // shared: a carrier may give up before us
     bool closed_{false};
+    JumpPool::Inside::Legs legs_;
     std::atomic<bool> over_{false};
     Fd wake_{make_event()};
     std::list<Channel> channels_;  // a list: libssh keeps pointers to the callbacks
@@ -185,6 +191,10 @@ void Jump::run(JumpPool::Inside& pool, const std::stop_token& stop) {
     auto link = open_link(connection_, options_, pool, login);
     Error error = fail(Code::unreachable, "the session to the jump host has ended");
     if (link) {
+        {
+            const std::lock_guard lock(mutex_);
+            legs_ = {.way = (*link)->way(), .ready = boot_now()};
+        }
         Wait wait(no_deadline, stop);
         move_bytes(**link, wait);
     } else {
@@ -388,7 +398,7 @@ JumpPool::Inside::~Inside() {
 }
 
 Result<Fd> JumpPool::Inside::through(const Connection& connection, const SshOptions& options,
-                                     Wait& wait) {
+                                     Legs& legs, Wait& wait) {
     Connection last = connection.jumps.back();
     last.jumps.assign(connection.jumps.begin(), connection.jumps.end() - 1);
     const std::string key = chain(last);
@@ -406,14 +416,16 @@ Result<Fd> JumpPool::Inside::through(const Connection& connection, const SshOpti
     }
     auto opened = jump->open(connection.address, connection.port, wait);
     if (!opened) { return std::move(opened).error().at("jump host " + last.host); }
+    legs = jump->legs();
     return std::move(*opened);
 }
 
 namespace {
 
-/// A socket to the host, directly or through its jumps, with the right to log in.
+/// A socket to the host, directly or through its jumps, with the right to log in; `way` has the
+/// legs that led there, how long the last one took to connect included.
 Result<Fd> reach(const Connection& connection, const SshOptions& options, JumpPool::Inside& pool,
-                 std::vector<Admission::Ticket>& tickets, Wait& wait) {
+                 std::vector<Admission::Ticket>& tickets, std::vector<Hop>& way, Wait& wait) {
     const std::string target = known_name(connection.address, connection.port);
     // In this order for everybody, so that two never wait for each other.
     if (!connection.jumps.empty()) {
@@ -423,8 +435,15 @@ Result<Fd> reach(const Connection& connection, const SshOptions& options, JumpPo
     }
     DRILL_TRY(auto ticket, pool.admission.enter(target, wait));
     tickets.push_back(std::move(ticket));
-    if (!connection.jumps.empty()) { return pool.through(connection, options, wait); }
-    return connect_tcp(connection.address, connection.port, options.connect_within, wait);
+    JumpPool::Inside::Legs legs{};
+    const Nanos begun = boot_now();
+    auto socket = connection.jumps.empty() ? connect_tcp(connection.address, connection.port,
+                                                         options.connect_within, wait)
+                                           : pool.through(connection, options, legs, wait);
+    // The first one through a jump host also waits for that one's login: not a part of this leg.
+    way = std::move(legs.way);
+    way.push_back({.host = connection.host, .connected = boot_now() - std::max(begun, legs.ready)});
+    return socket;
 }
 
 }  // namespace
@@ -433,8 +452,10 @@ Result<std::unique_ptr<SshLink>> shake_hands(const Connection& connection,
                                              const SshOptions& options, JumpPool::Inside& pool,
                                              std::vector<Admission::Ticket>& tickets, Wait& wait) {
     for (int left = login_tries - 1;; --left) {
-        DRILL_TRY(Fd socket, reach(connection, options, pool, tickets, wait));
+        std::vector<Hop> way;
+        DRILL_TRY(Fd socket, reach(connection, options, pool, tickets, way, wait));
         auto link = SshLink::shake_hands(std::move(socket), connection, wait);
+        if (link) { (*link)->set_way(std::move(way)); }
         if (link || left == 0 || link.error().code != Code::unreachable ||
             wait.check() != Woken::ready) {
             return link;
@@ -451,7 +472,12 @@ Result<std::unique_ptr<SshLink>> open_link(const Connection& connection, const S
     std::vector<Admission::Ticket> tickets;
     DRILL_TRY(auto link, shake_hands(connection, options, pool, tickets, wait));
     if (auto judged = link->judge(); !judged) { return std::move(judged).error(); }
+    const Nanos begun = boot_now();
     if (auto in = link->log_in(options.agent_socket, wait); !in) { return std::move(in).error(); }
+    std::vector<Hop> way = link->way();
+    way.back().logged_in = boot_now() - begun;
+    way.back().method = link->method();
+    link->set_way(std::move(way));
     return link;
 }
 

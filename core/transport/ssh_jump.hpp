@@ -64,8 +64,13 @@ public:
 
     Admission admission;
     /// A socket that is a direct-tcpip channel from the last of connection.jumps to the address.
+    /// `legs` gets the legs up to that jump host, and when its session was ready (boot time).
+    struct Legs {
+        std::vector<Hop> way;
+        Nanos ready{0};
+    };
     [[nodiscard]] Result<Fd> through(const Connection& connection, const SshOptions& options,
-                                     Wait& wait);
+                                     Legs& legs, Wait& wait);
 
 private:
     std::mutex mutex_;
@@ -73,7 +78,8 @@ private:
     std::map<std::string, std::shared_ptr<Jump>> jumps_;  // shared with those that open a channel
 };
 
-/// A link after the key exchange, not judged, not logged in. `tickets` stay until login is over.
+/// A link after the key exchange, not judged, not logged in: the last of its legs is without the
+/// time of the login. `tickets` stay until login is over.
 [[nodiscard]] Result<std::unique_ptr<SshLink>> shake_hands(const Connection& connection,
                                                            const SshOptions& options,
                                                            JumpPool::Inside& pool,

@@ -309,11 +309,17 @@ Status SshLink::authenticate(const std::string& agent_socket, Wait& wait) {
     std::string tried;
     if (!connection_.key_file.empty()) {
         DRILL_TRY(const bool in, try_key_file(tried, wait));
-        if (in) { return ok(); }
+        if (in) {
+            method_ = "key file " + connection_.key_file;
+            return ok();
+        }
     }
     if (alive()) {
         DRILL_TRY(const bool in, try_agent(agent_socket, tried, wait));
-        if (in) { return ok(); }
+        if (in) {
+            method_ = "agent";
+            return ok();
+        }
     }
     if (const Woken now = wait.check(); now != Woken::ready) {
         return ended(now, "logging in as " + name(), Effect::none);

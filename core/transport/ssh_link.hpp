@@ -3,6 +3,7 @@
 // Read next: transport/ssh_link.cpp, transport/ssh_jump.hpp.
 #pragma once
 
+#include "model/action.hpp"
 #include "model/host.hpp"
 #include "transport/known_hosts.hpp"
 #include "transport/ssh.hpp"
@@ -34,6 +35,11 @@ public:
     [[nodiscard]] Status log_in(const std::string& agent_socket, Wait& wait);
 
     [[nodiscard]] const HostKey& key() const noexcept { return key_; }
+    /// How the login was made: "key file ..." or "agent"; "" before it.
+    [[nodiscard]] const std::string& method() const noexcept { return method_; }
+    /// The legs to this host, this one last. Set by open_link.
+    [[nodiscard]] const std::vector<Hop>& way() const noexcept { return way_; }
+    void set_way(std::vector<Hop> way) { way_ = std::move(way); }
     [[nodiscard]] ssh_session session() const noexcept { return session_; }
     /// After log_in: handles all packets that have come, without blocking. False when the session
     /// is over.
@@ -64,6 +70,8 @@ private:
     bool begun_{false};             // libssh has taken the socket
     std::vector<KnownHost> known_;  ///< what known_hosts said of this host when we began
     HostKey key_;
+    std::string method_;
+    std::vector<Hop> way_;
 };
 
 }  // namespace drill
