@@ -16,8 +16,8 @@ namespace drill::cli {
 namespace {
 
 const std::vector<std::string> verbs{
-    "doctor", "validate", "plan", "run",  "undo",  "halt",    "unblock", "watch",  "note",
-    "close",  "sweep",    "ls",   "show", "trust", "explain", "schema",  "verify", "report"};
+    "init",  "doctor", "validate", "plan", "run",   "undo",    "halt",   "unblock", "watch", "note",
+    "close", "sweep",  "ls",       "show", "trust", "explain", "schema", "verify",  "report"};
 
 /// CLI11 says only that a subcommand is required; a mistyped verb deserves its name.
 std::optional<std::string> mistyped_verb(int argc, char** argv) {
@@ -54,6 +54,7 @@ void add_globals(CLI::App& app, Globals& globals) {
 
 const char* const footer =
     "First steps:\n"
+    "  drill init          a catalog and a first experiment\n"
     "  drill doctor        can your hosts be used, and what is missing\n"
     "  drill validate experiments/hello.toml\n"
     "  drill plan experiments/hello.toml\n"
@@ -196,6 +197,20 @@ void add_close(CLI::App& app, CloseOptions& options) {
         ->type_name("TEXT");
 }
 
+void add_init(CLI::App& app, std::string& from) {
+    CLI::App* verb =
+        add_verb(app, "init", "Write a first catalog and a harmless first experiment",
+                 more("  drill init\n"
+                      "  drill init --from ssh-config\n"
+                      "  drill init --from ansible:hosts.yml --config new/drill.toml\n",
+                      "  0 both are written, 2 usage or nothing to import,\n"
+                      "  3 REFUSED: a file is there already, and stays as it is\n"));
+    verb->add_option("--from", from,
+                     "ssh-config (by ssh -G) or ansible:FILE\n"
+                     "(by ansible-inventory); no secret is copied")
+        ->type_name("SOURCE");
+}
+
 void add_doctor(CLI::App& app, DoctorOptions& options) {
     CLI::App* verb = add_verb(
         app, "doctor", "Ask hosts whether a drill can run on them; changes nothing",
@@ -273,6 +288,7 @@ int parse_and_run(int argc, char** argv) {
     RunOptions run_options;
     ShowOptions show_options;
     DoctorOptions doctor_options;
+    std::string init_from;
     TrustOptions trust_options;
     UndoOptions undo_options;
     HaltOptions halt_options;
@@ -290,6 +306,7 @@ int parse_and_run(int argc, char** argv) {
     app.get_formatter()->column_width(28);
     app.footer(footer);
     add_globals(app, globals);
+    add_init(app, init_from);
     add_doctor(app, doctor_options);
     std::string format = "human";
     add_validate(app, files, format);
@@ -324,6 +341,7 @@ int parse_and_run(int argc, char** argv) {
     }
     const std::string verb = app.get_subcommands().front()->get_name();
     if (const std::optional<int> exit = reading.run(verb, globals)) { return *exit; }
+    if (verb == "init") { return init(globals, init_from); }
     if (verb == "doctor") { return doctor(globals, doctor_options); }
     if (verb == "validate") { return validate(globals, files, format); }
     if (verb == "plan") { return plan(globals, plan_options); }

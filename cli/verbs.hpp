@@ -56,6 +56,8 @@ struct DoctorOptions {
 };
 
 int doctor(const Globals& globals, const DoctorOptions& options);
+/// `from` is "", "ssh-config" or "ansible:FILE".
+int init(const Globals& globals, const std::string& from);
 /// `format`: human, json, github or sarif.
 int validate(const Globals& globals, const std::vector<std::string>& files,
              const std::string& format);
