@@ -12,6 +12,7 @@
 #include "transport/local.hpp"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
@@ -102,7 +103,10 @@ std::string text_of(const std::string& path) {
 
 /// ~/.ssh/config and what it includes, one level deep, without patterns in paths.
 std::string ssh_config() {
-    const std::string directory = home_directory() + "/.ssh";
+    // ssh itself does not look at $HOME.
+    const passwd* user = getpwuid(getuid());
+    const std::string directory =
+        (user == nullptr ? home_directory() : std::string(user->pw_dir)) + "/.ssh";
     std::string all = text_of(directory + "/config");
     for (const std::string& path : ssh_config_includes(all)) {
         if (path.find_first_of("*?[") == std::string::npos) {

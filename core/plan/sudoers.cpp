@@ -21,7 +21,8 @@ std::string sudoers_lines(const std::vector<Connection>& connections,
         "# standard input of a root shell, so these lines are the same for all kinds, and\n"
         "# whoever may log in as that user is root there. No narrower line works: a list\n"
         "# of single programs would not let the undo stay with the fault. What holds a\n"
-        "# drill back on the host is /etc/drill/deny, not this file.\n";
+        "# drill back on the host is /etc/drill/deny, not this file. A command probe with\n"
+        "# `on` runs its own program by sudo and needs a line of its own.\n";
     for (const auto& [user, on] : hosts) {
         out += "# on " + join(on, ", ") + ":\n";
         out += "Defaults:" + user + " !requiretty\n";
