@@ -53,7 +53,7 @@ struct TableRule {
     [[nodiscard]] std::string written() const;
 };
 
-struct KeyRule {
+struct KeyRule {  // NOLINT(clang-analyzer-optin.performance.Padding): in the order of reading
     DefinitionFile file{DefinitionFile::experiment};
     std::string_view table;  ///< TableRule::name
     std::string_view name;   ///< "longest"; "regain.within" inside of the table `regain`
