@@ -191,6 +191,7 @@ std::optional<std::vector<Connection>> chosen_hosts(const Catalog& catalog,
 
 int print_sudoers(const std::vector<Connection>& hosts, const std::vector<const Kind*>& kinds) {
     std::vector<std::string> names;
+    names.reserve(kinds.size());
     for (const Kind* kind : kinds) { names.emplace_back(kind->name); }
     const std::string lines = sudoers_lines(hosts, names);
     if (lines.empty()) {

@@ -42,99 +42,128 @@ std::unique_ptr<Carrier> Fleet::carrier(const Connection& connection) const {
     return make_ssh(connection, ssh_options());
 }
 
-std::vector<AskAnswer> Fleet::ask(std::vector<Ask> questions, bool& stopped) {
-    std::vector<AskAnswer> answers;
-    std::map<std::uint64_t, std::size_t> waiting;  // order to question
-    std::map<std::string, std::string> rejected;   // credential to where it was
-    std::set<std::string> tried;
-    std::vector<std::size_t> held;
-    std::uint64_t next = 1;
-    const auto send = [&](std::size_t index) {
-        const Ask& ask = questions[index];
-        waiting[next] = index;
-        lanes_->submit({.id = next++,
-                        .to = ask.to,
-                        .action = ask.envelope,
-                        .deadline = clock.now().boot + question_time,
-                        .urgency = Urgency::question});
-    };
-    const auto release_held = [&](const std::string& which) {
-        std::vector<std::size_t> still;
-        for (const std::size_t index : held) {
-            if (credential(questions[index].to) != which) {
-                still.push_back(index);
-                continue;
-            }
-            if (const auto bad = rejected.find(which); bad != rejected.end()) {
-                answers.push_back(
-                    {.host = questions[index].host,
-                     .reply = fail(Code::auth_failed,
-                                   "not tried: the same key was rejected on " + bad->second)});
+namespace {
+
+/// Questions on their way, the canary of each credential first.
+class Asking {
+public:
+    Asking(std::vector<Ask> questions, Clock& clock, Lanes& lanes)
+        : questions_(std::move(questions)), clock_(clock), lanes_(lanes) {}
+
+    void begin() {
+        std::set<std::string> tried;
+        for (std::size_t i = 0; i < questions_.size(); ++i) {
+            if (tried.insert(which(i)).second) {
+                send(i);
             } else {
-                send(index);
+                held_.push_back(i);
             }
-        }
-        held = std::move(still);
-    };
-    // Nothing was heard for a while: the next one of each credential is tried too.
-    const auto join_canary = [&] {
-        std::set<std::string> joined;
-        std::vector<std::size_t> still;
-        for (const std::size_t index : held) {
-            if (joined.insert(credential(questions[index].to)).second) {
-                send(index);
-            } else {
-                still.push_back(index);
-            }
-        }
-        held = std::move(still);
-    };
-    for (std::size_t i = 0; i < questions.size(); ++i) {
-        if (tried.insert(credential(questions[i].to)).second) {
-            send(i);
-        } else {
-            held.push_back(i);
         }
     }
-    while (!waiting.empty()) {
+    [[nodiscard]] bool over() const { return waiting_.empty(); }
+    [[nodiscard]] bool holds() const { return !held_.empty(); }
+    /// The next one of each credential is tried too.
+    void join_canary() {
+        std::set<std::string> joined;
+        std::vector<std::size_t> still;
+        for (const std::size_t index : held_) {
+            if (joined.insert(which(index)).second) {
+                send(index);
+            } else {
+                still.push_back(index);
+            }
+        }
+        held_ = std::move(still);
+    }
+    void take(Answered answered);
+    [[nodiscard]] std::vector<AskAnswer> answers() { return std::move(answers_); }
+
+private:
+    [[nodiscard]] std::string which(std::size_t index) const {
+        return credential(questions_[index].to);
+    }
+    void send(std::size_t index) {
+        const Ask& ask = questions_[index];
+        waiting_[next_] = index;
+        lanes_.submit({.id = next_++,
+                       .to = ask.to,
+                       .action = ask.envelope,
+                       .deadline = clock_.now().boot + question_time,
+                       .urgency = Urgency::question});
+    }
+    void release_held(const std::string& credential);
+
+    std::vector<Ask> questions_;
+    Clock& clock_;
+    Lanes& lanes_;
+    std::vector<AskAnswer> answers_;
+    std::map<std::uint64_t, std::size_t> waiting_;  // order to question
+    std::map<std::string, std::string> rejected_;   // credential to where it was
+    std::vector<std::size_t> held_;
+    std::uint64_t next_{1};
+};
+
+void Asking::release_held(const std::string& credential) {
+    const auto bad = rejected_.find(credential);
+    std::vector<std::size_t> still;
+    for (const std::size_t index : held_) {
+        if (which(index) != credential) {
+            still.push_back(index);
+        } else if (bad == rejected_.end()) {
+            send(index);
+        } else {
+            answers_.push_back(
+                {.host = questions_[index].host,
+                 .reply = fail(Code::auth_failed,
+                               "not tried: the same key was rejected on " + bad->second)});
+        }
+    }
+    held_ = std::move(still);
+}
+
+void Asking::take(Answered answered) {
+    const auto found = waiting_.find(answered.order);
+    if (found == waiting_.end()) { return; }
+    const std::size_t index = found->second;
+    const std::string host = questions_[index].host;
+    waiting_.erase(found);
+    const bool failed = !answered.reply;
+    const Code code = failed ? answered.reply.error().code : Code::internal;
+    if (failed && code == Code::auth_failed) { rejected_.emplace(which(index), host); }
+    answers_.push_back({.host = host,
+                        .reply = std::move(answered.reply),
+                        .sent = answered.sent,
+                        .received = answered.received});
+    // A host that could not be reached says nothing of the credential.
+    if (!failed || (code != Code::unreachable && code != Code::timed_out)) {
+        release_held(which(index));
+        return;
+    }
+    const bool last = std::none_of(waiting_.begin(), waiting_.end(), [&](const auto& entry) {
+        return which(entry.second) == which(index);
+    });
+    if (last) { join_canary(); }
+}
+
+}  // namespace
+
+std::vector<AskAnswer> Fleet::ask(std::vector<Ask> questions, bool& stopped) {
+    Asking asking(std::move(questions), clock, *lanes_);
+    asking.begin();
+    while (!asking.over()) {
         std::optional<Nanos> until;
-        if (!held.empty()) { until = clock.now().boot + canary_patience; }
+        if (asking.holds()) { until = clock.now().boot + canary_patience; }
         std::vector<News> news = mailbox.take(until);
-        if (news.empty()) { join_canary(); }
+        if (news.empty()) { asking.join_canary(); }
         for (News& one : news) {
             if (std::holds_alternative<StopAsked>(one)) {
                 stopped = true;
-                return answers;
+                return asking.answers();
             }
-            auto* answered = std::get_if<Answered>(&one);
-            if (answered == nullptr) { continue; }
-            const auto found = waiting.find(answered->order);
-            if (found == waiting.end()) { continue; }
-            const Ask& ask = questions[found->second];
-            const std::string which = credential(ask.to);
-            if (!answered->reply && answered->reply.error().code == Code::auth_failed) {
-                rejected.emplace(which, ask.host);
-            }
-            answers.push_back({.host = ask.host,
-                               .reply = std::move(answered->reply),
-                               .sent = answered->sent,
-                               .received = answered->received});
-            const Code* code = answers.back().reply ? nullptr : &answers.back().reply.error().code;
-            waiting.erase(found);
-            // A host that could not be reached says nothing of the credential.
-            const bool silent =
-                code != nullptr && (*code == Code::unreachable || *code == Code::timed_out);
-            const bool last = std::none_of(waiting.begin(), waiting.end(), [&](const auto& entry) {
-                return credential(questions[entry.second].to) == which;
-            });
-            if (!silent) {
-                release_held(which);
-            } else if (last) {
-                join_canary();
-            }
+            if (auto* answered = std::get_if<Answered>(&one)) { asking.take(std::move(*answered)); }
         }
     }
-    return answers;
+    return asking.answers();
 }
 
 CommandRunner Fleet::command_runner(const std::map<std::string, PlannedHost>& hosts) {

@@ -199,7 +199,7 @@ void add_close(CLI::App& app, CloseOptions& options) {
 
 void add_init(CLI::App& app, std::string& from) {
     CLI::App* verb =
-        add_verb(app, "init", "Write a first catalog and a harmless first experiment",
+        add_verb(app, "init", "Write a catalog and a harmless experiment",
                  more("  drill init\n"
                       "  drill init --from ssh-config\n"
                       "  drill init --from ansible:hosts.yml --config new/drill.toml\n",
@@ -213,7 +213,7 @@ void add_init(CLI::App& app, std::string& from) {
 
 void add_doctor(CLI::App& app, DoctorOptions& options) {
     CLI::App* verb = add_verb(
-        app, "doctor", "Ask hosts whether a drill can run on them; changes nothing",
+        app, "doctor", "Ask hosts if a drill can run there; no change",
         more("  drill doctor\n"
              "  drill doctor app-1 --kind net-loss\n"
              "  drill doctor --sudoers\n",

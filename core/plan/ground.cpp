@@ -348,11 +348,14 @@ void Judge::reactions() {
          {"firewalld", "may load its rules anew; ours stand in tables of their own"},
          {"NetworkManager", "may bring a link up again that was taken down"},
          {"systemd-network", "may bring a link up again that was taken down"}}};
-    for (const auto& [name, does] : known) {
+    for (const auto& entry : known) {
+        const std::string_view name = entry.first;
         const auto& all = values(in_.answer, "process");
         const bool there = std::any_of(
             all.begin(), all.end(), [&](const std::string& one) { return one.starts_with(name); });
-        if (there) { add(Concern::note, "reacts", std::string(name) + " " + std::string(does)); }
+        if (there) {
+            add(Concern::note, "reacts", std::string(name) + " " + std::string(entry.second));
+        }
     }
     for (const char* agent : {"puppet", "chef-client", "salt-minion", "cf-execd"}) {
         if (runs(agent)) {
