@@ -4,8 +4,10 @@
 #include "base/ids.hpp"
 #include "base/text.hpp"
 #include "cli/control.hpp"
+#include "engine/judge.hpp"
 #include "engine/runner.hpp"
 #include "engine/undoing.hpp"
+#include "model/json.hpp"
 #include "report/json.hpp"
 #include "report/text.hpp"
 
@@ -141,6 +143,22 @@ DeadRuns find_dead(const LedgerReader& reader, const Scope& scope) {
     return found;
 }
 
+namespace {
+/// Nobody looked at data after a controller was lost; whether it matters stands in the plan.
+Integrity integrity_of(const LedgerReader& reader, std::int64_t number,
+                       const std::vector<LeaseRow>& leases) {
+    const Result<std::string> text = reader.plan(number);
+    const Result<Plan> plan = text ? plan_from_json(*text) : Result<Plan>(text.error());
+    if (!plan) { return Integrity::not_checked; }
+    std::vector<ChangeOutcome> changes;
+    changes.reserve(leases.size());
+    for (const LeaseRow& lease : leases) {
+        changes.push_back({.step = lease.step, .host = lease.host, .kind = "", .lease = lease.id});
+    }
+    return data_at_risk(*plan, changes) ? Integrity::not_checked : Integrity::not_applicable;
+}
+}  // namespace
+
 Status settle_dead(const LedgerReader& reader, SqliteLedger& ledger, const DeadEnd& end,
                    Outcome outcome, Instant now) {
     DRILL_TRY(const RunRow row, reader.run(ledger.run_id()));
@@ -149,6 +167,7 @@ Status settle_dead(const LedgerReader& reader, SqliteLedger& ledger, const DeadE
     for (const LeaseRow& lease : leases) {
         if (!lease.lease || is_open(lease.lease->state)) { return ok(); }
     }
+    outcome.integrity = integrity_of(reader, ledger.number(), leases);
     const bool named = end.run == ledger.run_id();
     outcome.verdict = named ? end.verdict : Verdict::invalid;
     outcome.ended_by = named ? end.ended_by : "controller lost";

@@ -130,7 +130,7 @@ inline constexpr std::array<CodeMeaning, 55> code_meanings{{
     {codes::rpo_without_marker, "an rpo objective cannot be measured by this version"},
     {codes::no_step, "an experiment without a step does nothing"},
     {codes::no_hypothesis, "an experiment without a hypothesis has nothing to judge"},
-    {codes::judges_nothing, "a hypothesis has neither before, during nor regain"},
+    {codes::judges_nothing, "a hypothesis has neither before, during, regain nor integrity"},
     {codes::halt_without_span, "a halt condition does not say for how long it must be true"},
     {codes::unused_target, "warning: no step works on this target"},
     {codes::bad_fallback, "a default built into this program is wrong: a bug, please report it"},

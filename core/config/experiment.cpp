@@ -57,6 +57,7 @@ private:
     void probe_kind(TableReader& table, ProbeSpec& probe);
     void hypothesis(const Node& node);
     void regain(const Node& node, HypothesisSpec& hypothesis);
+    void integrity(const Node& node, HypothesisSpec& hypothesis);
     void halt(const Node& node);
     void step(const Node& node);
     void fault(TableReader& table, StepSpec& step);
@@ -359,12 +360,13 @@ void ExperimentReader::hypothesis(const Node& node) {
     hypothesis.before = predicate(table, "before", false, hypothesis.probe);
     hypothesis.during = predicate(table, "during", false, hypothesis.probe);
     if (const Node* regained = table.get("regain")) { regain(*regained, hypothesis); }
+    if (const Node* right = table.get("integrity")) { integrity(*right, hypothesis); }
     table.close();
     const bool judges = node.find("before") != nullptr || node.find("during") != nullptr ||
-                        node.find("regain") != nullptr;
+                        node.find("regain") != nullptr || node.find("integrity") != nullptr;
     if (!judges) {
         report_.error(codes::judges_nothing, node.spot,
-                      "this hypothesis has neither `before`, `during` nor `regain`",
+                      "this hypothesis has neither `before`, `during`, `regain` nor `integrity`",
                       "during = \"success >= 90%\"");
     }
     out_.hypotheses.push_back(std::move(hypothesis));
@@ -390,6 +392,19 @@ void ExperimentReader::regain(const Node& node, HypothesisSpec& hypothesis) {
     }
     table.close();
     hypothesis.regain = regain;
+}
+
+void ExperimentReader::integrity(const Node& node, HypothesisSpec& hypothesis) {
+    hypothesis.integrity =
+        read_duration(report_, node, "integrity", spans(milliseconds{1}, longest_calm));
+    for (const ProbeSpec& spec : out_.probes) {
+        const Nanos least = spec.every * 5;  // three answers are judged, two may lie on the edges
+        const Nanos given = hypothesis.integrity.value_or(least);
+        if (spec.name != hypothesis.probe || given >= least) { continue; }
+        report_.error(codes::out_of_range, node.spot,
+                      "`integrity` is too short for " + ticked(spec.name) + " to answer",
+                      "integrity = \"" + format_duration(least) + "\" or longer");
+    }
 }
 
 void ExperimentReader::halt(const Node& node) {

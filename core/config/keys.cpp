@@ -204,6 +204,15 @@ constexpr KeyRule keys[] = {
      .choices = "fault|undo",
      .help = "Whether `within` counts from the fault or from its undo."},
     {.file = experiment,
+     .table = "hypothesis",
+     .name = "integrity",
+     .type = KeyType::duration,
+     .least = 1,
+     .most = hour,
+     .help =
+         "Says that this probe looks at data. Every answer has to be right for so long, counted "
+         "from when everything is undone and every `regain` is decided."},
+    {.file = experiment,
      .table = "halt",
      .name = "probe",
      .type = KeyType::name,

@@ -172,7 +172,8 @@ constexpr CodeHelp helps[] = {
      "A drill without an expectation can only be looked at, not passed or failed.", "",
      "[[hypothesis]]\nprobe  = \"order\"\nduring = \"success >= 90%\""},
     {codes::judges_nothing,
-     "A hypothesis has to say when it holds: `before`, `during`, `regain`, or several of them.",
+     "A hypothesis has to say when it holds: `before`, `during`, `regain`, `integrity`, or "
+     "several.",
      "[[hypothesis]]\nprobe = \"order\"",
      "[[hypothesis]]\nprobe  = \"order\"\nduring = \"success >= 90%\""},
     {codes::halt_without_span,

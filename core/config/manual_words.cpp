@@ -100,6 +100,21 @@ When it does not hold or cannot be judged, the run is REFUSED and nothing was to
 The predicate of `during` over the samples sent while a fault was known to be in force: from its bite
 to the last read-back that still found it. Windows that overlap count once.
 )md"},
+    {metric, "integrity", "data-integrity", "Whether data is right after a fault that can hurt it.",
+     R"md(
+## Formula
+From when everything is undone and every `regain` is decided, for as long as `integrity` of the
+hypothesis says: broken when one answer failed, held when all were right (late is right) and at most
+5 % unknown, else not decided.
+
+The verdict line says `data integrity: checked` or `not checked` when a fault that kills, cuts the
+power, takes what files need, or runs a command of its own was applied to a host of a service with
+`stateful = true`. Broken is FAILED. A check that nobody asked for does not change the verdict.
+
+## Inputs
+The samples of a probe that looks at data: a query or a command that fails when rows are missing.
+`stateful` of the catalog's services; the kinds and hosts of the steps.
+)md"},
     {metric, "latency", "", "Time from the intended send to the answer.", R"md(
 ## Formula
 `received - intended`

@@ -287,7 +287,8 @@ private:
         if (table.name == "hypothesis") {
             schema["anyOf"] = Json::array({{{"required", Json::array({"before"})}},
                                            {{"required", Json::array({"during"})}},
-                                           {{"required", Json::array({"regain"})}}});
+                                           {{"required", Json::array({"regain"})}},
+                                           {{"required", Json::array({"integrity"})}}});
         }
         if (table.name == "limit") {
             schema["anyOf"] = Json::array(

@@ -447,8 +447,23 @@ bool Conductor::regains_known(TurnWriter& turn) {
     return true;
 }
 
+bool Conductor::integrity_known(TurnWriter& turn) {
+    const Nanos now = turn.now().boot;
+    if (!integrity_from_) { integrity_from_ = now; }
+    for (const HypothesisSpec& hypothesis : input_.plan.hypotheses) {
+        if (!hypothesis.integrity) { continue; }
+        const std::size_t index = probe_index(hypothesis.probe);
+        const Nanos until = *integrity_from_ + *hypothesis.integrity;
+        // Until the answers that may be missing are given up, so an answer that is late counts.
+        if (now < until || !settled(series_[index], input_.plan.probes[index], until, now)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void Conductor::settle(TurnWriter& turn) {
-    if (!regains_known(turn)) {
+    if (!regains_known(turn) || !integrity_known(turn)) {
         turn.wake_at(turn.now().boot + look_again);
         return;
     }
@@ -510,6 +525,8 @@ void Conductor::finish(TurnWriter& turn, Turn& out) {
     }
     facts.faults = faults();
     facts.steps_done = cause_ == Cause::completed;
+    // What a stop cut short was not looked at to its end.
+    if (facts.steps_done) { facts.integrity_from = integrity_from_; }
     facts.stopped = cause_ == Cause::stopped;
     facts.halt_tripped = cause_ == Cause::halt_tripped;
     facts.refused = !applied && (cause_ == Cause::baseline || cause_ == Cause::rehearsal ||
@@ -527,7 +544,8 @@ void Conductor::finish(TurnWriter& turn, Turn& out) {
     turn.tell({.type = "run.judged",
                .message = std::string(name_of(outcome_.verdict)) + " " + input_.plan.experiment,
                .data = {{"verdict", std::string(name_of(outcome_.verdict))},
-                        {"exit", static_cast<std::int64_t>(outcome_.verdict)}}});
+                        {"exit", static_cast<std::int64_t>(outcome_.verdict)},
+                        {"integrity", std::string(name_of(outcome_.integrity))}}});
     out.stop_probes = true;
     out.finished = true;
 }

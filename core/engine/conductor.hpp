@@ -100,6 +100,7 @@ private:
     void flush_samples(TurnWriter& turn, bool all);
     [[nodiscard]] bool baseline_known(TurnWriter& turn);
     [[nodiscard]] bool regains_known(TurnWriter& turn);
+    [[nodiscard]] bool integrity_known(TurnWriter& turn);
     [[nodiscard]] bool step_over(const std::string& name, bool held_is_enough) const;
     [[nodiscard]] std::size_t probe_index(const std::string& name) const;
 
@@ -120,7 +121,8 @@ private:
     std::vector<HaltState> halts_;
     std::vector<HypothesisOutcome> baseline_;
     bool baseline_done_{false};
-    std::optional<Nanos> released_at_;  ///< all changes over
+    std::optional<Nanos> released_at_;     ///< all changes over
+    std::optional<Nanos> integrity_from_;  ///< and every regain decided
     Outcome outcome_;
 };
 

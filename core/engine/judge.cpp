@@ -67,7 +67,26 @@ void judge_hypotheses(const RunFacts& facts, Outcome& out) {
                 out.hypotheses.push_back(std::move(one));
             }
         }
+        if (hypothesis.integrity) {
+            out.hypotheses.push_back(
+                judge_integrity(hypothesis, facts.series[index], facts.integrity_from));
+        }
     }
+}
+
+/// What the verdict line says of data: the worst that any hypothesis found.
+Integrity integrity_of(const RunFacts& facts, const Outcome& out) {
+    bool asked = false;
+    bool unknown = false;
+    for (const HypothesisOutcome& one : out.hypotheses) {
+        if (one.part != "integrity") { continue; }
+        asked = true;
+        if (one.finding == Finding::broken) { return Integrity::broken; }
+        unknown = unknown || one.finding == Finding::undecided;
+    }
+    if (asked) { return unknown ? Integrity::not_checked : Integrity::checked; }
+    return data_at_risk(facts.plan, facts.changes) ? Integrity::not_checked
+                                                   : Integrity::not_applicable;
 }
 
 void judge_objectives(const RunFacts& facts, Outcome& out) {
@@ -212,6 +231,42 @@ Regained regained(const HypothesisSpec& hypothesis, const ProbeSpec& probe,
     return out;
 }
 
+HypothesisOutcome judge_integrity(const HypothesisSpec& hypothesis, std::span<const Sample> series,
+                                  std::optional<Nanos> from) {
+    const Nanos span = *hypothesis.integrity;
+    HypothesisOutcome out{
+        .probe = hypothesis.probe,
+        .part = "integrity",
+        .claim = "every answer right for " + show_duration(span) + " once all is undone"};
+    if (!from) {
+        out.measured = "not asked: the run ended before";
+        return out;
+    }
+    const Window window{.from = *from, .to = *from + span};
+    const Tally seen = tally(series, {&window, 1});
+    out.measured = std::to_string(seen.ok + seen.degraded) + " of " + std::to_string(seen.known()) +
+                   " right, " + std::to_string(seen.unknown) + " unknown";
+    if (seen.failed > 0) {
+        out.finding = Finding::broken;  // one wrong answer is no matter of shares
+    } else if (!seen.blind() && seen.known() >= fewest_answers) {
+        out.finding = Finding::held;
+    }
+    return out;
+}
+
+bool data_at_risk(const Plan& plan, std::span<const ChangeOutcome> changes) {
+    return std::any_of(changes.begin(), changes.end(), [&](const ChangeOutcome& one) {
+        if (!one.applied && one.lease.empty()) { return false; }
+        for (const PlannedStep& step : plan.steps) {
+            if (step.name != one.step) { continue; }
+            for (const PlannedChange& change : step.changes) {
+                if (change.host == one.host && !change.data_of.empty()) { return true; }
+            }
+        }
+        return false;
+    });
+}
+
 void not_recorded(Outcome& outcome, const std::string& problem) {
     if (outcome.verdict == Verdict::passed) { outcome.verdict = Verdict::invalid; }
     outcome.incomplete = true;
@@ -232,6 +287,7 @@ Outcome judge(const RunFacts& facts) {
     }
     judge_hypotheses(facts, out);
     judge_objectives(facts, out);
+    out.integrity = integrity_of(facts, out);
     const Weights weights = collect_reasons(facts, out);
     const bool failed = weights.broken || facts.halt_tripped;
     const bool all_proven =

@@ -28,6 +28,8 @@ struct RunFacts {
     std::vector<FaultSpan> faults;  ///< in order of `applied`
     std::vector<Window> during;  ///< apply sent to the last proof of presence, per change that bit
     Nanos began{0}, now{0};
+    /// When everything was undone and every regain decided; empty: the run ended before.
+    std::optional<Nanos> integrity_from{};
     bool steps_done{false};    ///< every step was carried out to its end
     bool stopped{false};       ///< a person or signal ended it
     bool halt_tripped{false};  ///< on measured data
@@ -47,6 +49,14 @@ struct Regained {
 [[nodiscard]] Regained regained(const HypothesisSpec& hypothesis, const ProbeSpec& probe,
                                 std::span<const Sample> series, std::span<const FaultSpan> faults,
                                 Nanos now);
+
+/// The `integrity` of one hypothesis: needs samples sent from `from` on, so what a probe saw before
+/// the last undo was proven never counts.
+[[nodiscard]] HypothesisOutcome judge_integrity(const HypothesisSpec& hypothesis,
+                                                std::span<const Sample> series,
+                                                std::optional<Nanos> from);
+/// A fault that may have hurt data of a stateful service was sent, or may have been.
+[[nodiscard]] bool data_at_risk(const Plan& plan, std::span<const ChangeOutcome> changes);
 
 [[nodiscard]] Outcome judge(const RunFacts& facts);
 

@@ -86,6 +86,7 @@ const Kind command{
     .observe = observe,
     .compose = compose,
     .describe = describe,
+    .harms_data = true,
 };
 
 }  // namespace drill::faults

@@ -51,6 +51,7 @@ const Kind disk_fill{
     .observe = observe,
     .compose = compose,
     .describe = describe,
+    .harms_data = true,
 };
 
 }  // namespace drill::faults

@@ -99,6 +99,7 @@ const Kind fd_exhaust{
     .observe = observe,
     .compose = compose,
     .describe = describe,
+    .harms_data = true,
 };
 
 }  // namespace drill::faults

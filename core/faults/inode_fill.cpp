@@ -67,6 +67,7 @@ const Kind inode_fill{
     .observe = observe,
     .compose = compose,
     .describe = describe,
+    .harms_data = true,
 };
 
 }  // namespace drill::faults

@@ -95,6 +95,7 @@ const Kind process_kill{
     .observe = process_observe,
     .compose = compose,
     .describe = describe,
+    .harms_data = true,
 };
 
 }  // namespace drill::faults

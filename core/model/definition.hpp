@@ -81,6 +81,8 @@ struct HypothesisSpec {
     std::string probe;
     std::optional<Predicate> before, during;
     std::optional<Regain> regain;
+    /// Every answer for so long has to be right, once all is undone and regained.
+    std::optional<Nanos> integrity{};
     friend bool operator==(const HypothesisSpec&, const HypothesisSpec&) = default;
 };
 struct HaltSpec {

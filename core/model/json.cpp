@@ -98,8 +98,9 @@ void fields(auto& v, Like<ProbeSpec> auto& x) {
 }
 
 void fields(auto& v, Like<HypothesisSpec> auto& x) {
-    auto& [probe, before, during, regain] = x;
+    auto& [probe, before, during, regain, integrity] = x;
     v("probe", probe), v("before", before), v("during", during), v("regain", regain);
+    v("integrity_ns", integrity);
 }
 
 void fields(auto& v, Like<HaltSpec> auto& x) {
@@ -118,8 +119,9 @@ void fields(auto& v, Like<PlannedHost> auto& x) {
 }
 
 void fields(auto& v, Like<PlannedChange> auto& x) {
-    auto& [host, says, peers, change] = x;
+    auto& [host, says, peers, change, data_of] = x;
     v("host", host), v("says", says), v("peers", peers), v("change", change);
+    v("data_of", data_of);
 }
 
 void fields(auto& v, Like<PlannedStep> auto& x) {

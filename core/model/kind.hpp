@@ -46,6 +46,9 @@ struct Kind {
         nullptr};  ///< Code::refused: the plan is not runnable, message says why
     /// One line for people: "drop all traffic from bal-1 (2 addresses), both directions".
     std::string (*describe)(const ChangeRequest&){nullptr};
+    /// Kills, cuts the power or takes what files need: what a stateful service keeps there may be
+    /// hurt by it, and a run that does not look says so.
+    bool harms_data{false};
 };
 
 /// All kinds, sorted by name. Made by drill_kinds in the top CMakeLists.txt.

@@ -76,6 +76,16 @@ const char* name_of(Verdict verdict) noexcept {
     return "INVALID";
 }
 
+const char* name_of(Integrity integrity) noexcept {
+    switch (integrity) {
+        case Integrity::not_applicable: return "not applicable";
+        case Integrity::checked: return "checked";
+        case Integrity::broken: return "broken";
+        case Integrity::not_checked: return "not checked";
+    }
+    return "not checked";
+}
+
 Presence presence_of(const std::vector<CommandReply>& parts, std::size_t from) {
     if (from >= parts.size()) { return Presence::unclear; }  // nothing was asked: not known
     bool unclear = false;

@@ -24,9 +24,13 @@ enum class Verdict : std::uint8_t {
 
 enum class Finding : std::uint8_t { held, broken, undecided };  ///< undecided: could not be judged
 
+/// Of what a stateful service keeps, after a fault that can hurt it.
+enum class Integrity : std::uint8_t { not_applicable, checked, broken, not_checked };
+[[nodiscard]] const char* name_of(Integrity integrity) noexcept;
+
 struct HypothesisOutcome {
     std::string probe;
-    std::string part;   ///< "before", "during", "regain"
+    std::string part;   ///< "before", "during", "regain", "integrity"
     std::string claim;  ///< "success >= 90%"
     Finding finding{Finding::undecided};
     std::string measured;  ///< "97.2 % of 580 (16 failed, 0 unknown)"
@@ -70,6 +74,7 @@ struct Outcome {
     bool incomplete{false};            ///< FAILED, yet something else could not be judged
     std::string ended_by;              ///< "", "halt", "signal", "ledger", ...
     std::vector<std::string> reasons;  ///< why it is not PASSED, one sentence each, worst first
+    Integrity integrity{Integrity::not_applicable};  ///< not_checked is told, and no verdict
     std::vector<HypothesisOutcome> hypotheses;
     std::vector<ObjectiveOutcome> objectives;
     std::vector<Outage> outages;

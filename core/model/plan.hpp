@@ -23,7 +23,8 @@ struct PlannedChange {
     std::string host;
     std::string says;  ///< Kind::describe
     std::vector<Peer> peers;
-    Change change;  ///< with placeholders
+    Change change;          ///< with placeholders
+    std::string data_of{};  ///< the stateful service whose data this may hurt, "" = none
     friend bool operator==(const PlannedChange&, const PlannedChange&) = default;
 };
 

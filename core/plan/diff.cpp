@@ -230,6 +230,7 @@ void diff_claims(Differences& out, const Plan& before, const Plan& after) {
             out.changed(where, "before", predicate_text(a.before), predicate_text(b.before));
             out.changed(where, "during", predicate_text(a.during), predicate_text(b.during));
             out.changed(where, "regain", regain_text(a.regain), regain_text(b.regain));
+            out.duration(where, "integrity", a.integrity, b.integrity);
         });
     pair_up(
         out, "halt", before.halts, after.halts,

@@ -182,7 +182,7 @@ private:
                     ": too close to the limit, longest = " + show_duration(draft_.plan.longest) +
                     "; give it at least " + show_duration(spec.hold + before_the_limit));
         }
-        DraftStep step{kind, target->hosts, {}, {}};
+        DraftStep step{kind, target->hosts, {}, {}, data_at_risk(*kind, target->hosts)};
         add_shape(spec, step);
         for (const std::string& name : target->hosts) {
             DraftHost& changed = host(name);
@@ -239,6 +239,23 @@ private:
         step.peers_of = *std::move(cut);
         std::erase_if(step.hosts,
                       [&](const std::string& name) { return step.peers_of.at(name).empty(); });
+    }
+
+    /// Of each host the stateful service that this kind may hurt there.
+    [[nodiscard]] std::map<std::string, std::string> data_at_risk(
+        const Kind& kind, const std::vector<std::string>& hosts) const {
+        std::map<std::string, std::string> found;
+        if (!kind.harms_data) { return found; }
+        for (const Service& service : catalog_.services) {
+            if (!service.stateful) { continue; }
+            const auto members = select_hosts(service.hosts, catalog_);
+            if (!members) { continue; }  // the loader has told it
+            for (const std::string& name : *members) {
+                const bool hit = std::find(hosts.begin(), hosts.end(), name) != hosts.end();
+                if (hit) { found.emplace(name, service.name); }
+            }
+        }
+        return found;
     }
 
     void add_peers(const StepSpec& spec, DraftStep& step) {
@@ -369,12 +386,13 @@ Result<Draft> draft_from(const Plan& approved, Kinds kinds, Problems& problems) 
                                             "); the plan is of drill " + approved.drill_version);
             continue;
         }
-        DraftStep drafted{kind, {}, {}, {}};
+        DraftStep drafted{kind, {}, {}, {}, {}};
         const bool shaped = !kind->shape_param.empty() &&
                             value_of<std::string>(step.params, kind->shape_param) != nullptr;
         std::set<std::string> peers;
         for (const PlannedChange& change : step.changes) {
             drafted.hosts.push_back(change.host);
+            if (!change.data_of.empty()) { drafted.data_of[change.host] = change.data_of; }
             DraftHost& host = draft.hosts[change.host];
             host.kinds.insert(step.kind);
             for (std::string& tool : words_of(kind->needs)) { host.tools.insert(tool); }

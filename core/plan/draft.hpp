@@ -40,9 +40,10 @@ struct DraftHost {
 
 struct DraftStep {
     const Kind* kind{nullptr};
-    std::vector<std::string> hosts;  ///< sorted
-    std::vector<std::string> peers;  ///< sorted; may hold a target itself
+    std::vector<std::string> hosts;                            ///< sorted
+    std::vector<std::string> peers;                            ///< sorted; may hold a target itself
     std::map<std::string, std::vector<std::string>> peers_of;  ///< by shape: each host's own
+    std::map<std::string, std::string> data_of{};              ///< host to the service it may hurt
 };
 
 struct Draft {

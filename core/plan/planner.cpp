@@ -305,6 +305,10 @@ void Planner::compose_change(const Slice& slice, std::vector<CommandReply> obser
     planned.says = kind.describe == nullptr ? std::string(kind.summary) : kind.describe(request);
     planned.peers = request.peers;
     planned.change = *std::move(change);
+    const auto& data_of = draft_.steps[slice.step].data_of;
+    if (const auto at = data_of.find(slice.host); at != data_of.end()) {
+        planned.data_of = at->second;
+    }
     step.changes.push_back(std::move(planned));
 }
 

@@ -41,6 +41,22 @@ void add_header(Page& page, const Plan& plan) {
     if (!plan.contact.empty()) { page.field("contact", safe(plan.contact)); }
 }
 
+/// Data that may be hurt while no hypothesis looks at it is told before, not only after.
+void add_integrity(Page& page, const Plan& plan) {
+    std::set<std::string> services;
+    for (const PlannedStep& step : plan.steps) {
+        for (const PlannedChange& change : step.changes) { services.insert(change.data_of); }
+    }
+    services.erase("");
+    const bool looked = std::any_of(plan.hypotheses.begin(), plan.hypotheses.end(),
+                                    [](const auto& one) { return one.integrity.has_value(); });
+    if (services.empty() || looked) { return; }
+    const std::vector<std::string> names(services.begin(), services.end());
+    page.field("integrity", page.ink(Ink::doubt, "not checked") + ": data of " +
+                                safe(join(names, ", ")) +
+                                " may be hurt, and no hypothesis has `integrity`");
+}
+
 void add_claims(Page& page, const Plan& plan) {
     std::string label = "hypothesis";
     for (const HypothesisSpec& hypothesis : plan.hypotheses) {
@@ -51,10 +67,15 @@ void add_claims(Page& page, const Plan& plan) {
         if (hypothesis.before) { part("before", safe(hypothesis.before->text)); }
         if (hypothesis.during) { part("during", safe(hypothesis.during->text)); }
         if (hypothesis.regain) { part("regained", regain_text(*hypothesis.regain)); }
+        if (hypothesis.integrity) {
+            part("integrity", "every answer right for " + exact_duration(*hypothesis.integrity) +
+                                  " once all is undone");
+        }
     }
     if (plan.hypotheses.empty()) {
         page.field("hypothesis", page.ink(Ink::doubt, "none: nothing can pass"));
     }
+    add_integrity(page, plan);
     if (plan.rto) {
         page.field("objective", "RTO " + exact_duration(*plan.rto) +
                                     (plan.rto_from.empty() ? "" : ", from " + safe(plan.rto_from)));
@@ -254,6 +275,7 @@ Estimate estimate(const Plan& plan) {
     Nanos before{0};
     Nanos regain_hold{0};
     Nanos regain_within{0};
+    Nanos integrity{0};
     for (const HypothesisSpec& hypothesis : plan.hypotheses) {
         if (hypothesis.before && hypothesis.before->span) {
             before = std::max(before, *hypothesis.before->span);
@@ -262,6 +284,7 @@ Estimate estimate(const Plan& plan) {
             regain_hold = std::max(regain_hold, hypothesis.regain->hold);
             regain_within = std::max(regain_within, hypothesis.regain->within);
         }
+        integrity = std::max(integrity, hypothesis.integrity.value_or(Nanos{0}));
     }
     std::vector<OrderedStep> steps = ordered_steps(plan);
     const Nanos holds = longest_path(steps).time;
@@ -273,8 +296,8 @@ Estimate estimate(const Plan& plan) {
         steps[i].hold = std::max(steps[i].hold, check);
     }
     const Nanos with_checks = longest_path(steps).time;
-    return {before + holds + regain_hold,
-            before + with_checks + plan.lease_ttl + regain_within + regain_hold};
+    return {before + holds + regain_hold + integrity,
+            before + with_checks + plan.lease_ttl + regain_within + regain_hold + integrity};
 }
 
 std::string render_plan(const Plan& plan, const RenderOptions& options) {

@@ -92,6 +92,18 @@ public:
         }
         complain(name);
     }
+    void integrity(const char* name, Integrity& out) {
+        std::string word;
+        text(name, word);
+        for (const Integrity one : {Integrity::not_applicable, Integrity::checked,
+                                    Integrity::broken, Integrity::not_checked}) {
+            if (word == name_of(one)) {
+                out = one;
+                return;
+            }
+        }
+        complain(name);
+    }
     void verdict(const char* name, Verdict& out) {
         std::string word;
         text(name, word);
@@ -218,6 +230,7 @@ void read_outcome(Reader& in, Outcome& out) {
     in.flag("incomplete", out.incomplete);
     in.text("ended_by", out.ended_by);
     in.texts("reasons", out.reasons);
+    in.integrity("integrity", out.integrity);
     in.span("began_ns", out.began);
     in.span("ended_ns", out.ended);
     in.list("hypotheses", out.hypotheses, [](Reader& item, HypothesisOutcome& one) {
@@ -265,13 +278,18 @@ void read_outcome(Reader& in, Outcome& out) {
 }  // namespace
 
 std::string outcome_to_json(const Outcome& outcome) {
-    const Json json = {
-        {"drill_outcome", version},           {"began_ns", outcome.began.count()},
-        {"changes", changes_json(outcome)},   {"ended_by", outcome.ended_by},
-        {"ended_ns", outcome.ended.count()},  {"hypotheses", hypotheses_json(outcome)},
-        {"incomplete", outcome.incomplete},   {"objectives", objectives_json(outcome)},
-        {"outages", outages_json(outcome)},   {"reasons", outcome.reasons},
-        {"verdict", name_of(outcome.verdict)}};
+    const Json json = {{"drill_outcome", version},
+                       {"began_ns", outcome.began.count()},
+                       {"changes", changes_json(outcome)},
+                       {"ended_by", outcome.ended_by},
+                       {"ended_ns", outcome.ended.count()},
+                       {"hypotheses", hypotheses_json(outcome)},
+                       {"incomplete", outcome.incomplete},
+                       {"integrity", name_of(outcome.integrity)},
+                       {"objectives", objectives_json(outcome)},
+                       {"outages", outages_json(outcome)},
+                       {"reasons", outcome.reasons},
+                       {"verdict", name_of(outcome.verdict)}};
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

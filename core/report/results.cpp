@@ -144,6 +144,9 @@ Scope scope_of(const ReportInput& input) {
                                          one.measured);
         }
     }
+    if (outcome.integrity == Integrity::not_checked) {
+        scope.not_measured.emplace_back("data integrity: not checked");
+    }
     if (!rto) { scope.not_measured.emplace_back("rto: no objective was given"); }
     for (const ChangeOutcome& one : outcome.changes) {
         if (one.bit) { continue; }
@@ -200,7 +203,8 @@ std::string report_to_junit(const ReportInput& input) {
            property("verdict", name_of(input.outcome.verdict)) +
            property("environment", scope.environment) +
            property("environment.class", scope.environment_class) +
-           property("fidelity", scope.fidelity);
+           property("fidelity", scope.fidelity) +
+           property("data.integrity", name_of(input.outcome.integrity));
     if (input.plan != nullptr) { out += property("plan.hash", input.plan->hash); }
     for (const std::string& one : scope.not_measured) { out += property("not.measured", one); }
     out += "    </properties>\n";

@@ -327,7 +327,10 @@ std::string verdict_rest(const ReportInput& input) {
     if (!outcome.ended_by.empty()) { text += ", ended by " + safe(outcome.ended_by); }
     text += ".";
     if (const std::string said = headline(input); !said.empty()) { text += "  " + said; }
-    return text + "  " + remains(input);
+    text += "  " + remains(input);
+    if (outcome.integrity == Integrity::not_applicable) { return text; }
+    text.pop_back();  // one sentence with what remains
+    return text + "; data integrity: " + name_of(outcome.integrity) + ".";
 }
 
 std::string verdict_text(const Page& page, const RunLine& row) {

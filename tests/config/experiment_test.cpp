@@ -400,7 +400,8 @@ TEST_CASE("what makes no sense as a whole is told") {
          "an rpo objective needs the marker writer, which this version does not have"},
         {"before = \"success >= 99% for 10s\"\nduring = \"success >= 90%\"\n"
          "regain = { within = \"10s\", hold = \"5s\" }\n",
-         "", codes::judges_nothing, 26, 1, 14, "neither `before`, `during` nor `regain`"},
+         "", codes::judges_nothing, 26, 1, 14,
+         "neither `before`, `during`, `regain` nor `integrity`"},
         {"[[hypothesis]]\nprobe  = \"order\"\nbefore = \"success >= 99% for 10s\"\n"
          "during = \"success >= 90%\"\nregain = { within = \"10s\", hold = \"5s\" }\n",
          "", codes::no_hypothesis, 0, 0, 1, "nothing would be judged"},

@@ -539,3 +539,31 @@ TEST_CASE("a note is an event and changes nothing") {
     CHECK(turn.orders.empty());
     CHECK(hand.events("run.ending") == 0);
 }
+
+TEST_CASE("data is looked at after the last undo, for as long as the file says") {
+    Plan plan = plan_of({step_of("a", "watched", {"h1"})});
+    add_probe(plan, "rows");
+    plan.hypotheses.push_back({.probe = "rows",
+                               .before = std::nullopt,
+                               .during = std::nullopt,
+                               .regain = std::nullopt,
+                               .integrity = 1s});
+    Hand hand(std::move(plan));
+    hand.turn();
+    std::uint64_t number = 0;
+    see(hand, SampleState::ok, number);
+    hand.hold();
+    hand.keep(40s);
+    hand.answer(Phase::undo, undone());
+    hand.answer(Phase::disarm, done());
+    CHECK_FALSE(hand.finished());
+    const Nanos undone_at = hand.now;
+    see(hand, SampleState::failed, number, 5);
+    CHECK_FALSE(hand.finished());
+    see(hand, SampleState::ok, number, 10);
+    for (int i = 0; i < 50 && !hand.finished(); ++i) { hand.pass(100ms); }
+    REQUIRE(hand.finished());
+    CHECK(hand.now >= undone_at + 1s);
+    CHECK(hand.outcome().integrity == Integrity::broken);
+    CHECK(hand.outcome().verdict == Verdict::failed);
+}

@@ -400,3 +400,112 @@ TEST_CASE("a pass that the ledger does not hold is INVALID, and says why") {
         CHECK(other.incomplete);
     }
 }
+
+namespace {
+
+/// A fault that can hurt the data of a stateful service, undone at 10 s of 20 s.
+void risk_data(Run& run) {
+    PlannedChange change;
+    change.host = "h1";
+    change.data_of = "orders";
+    run.plan.steps = {{.name = "a",
+                       .kind = "watched",
+                       .target = "t",
+                       .params = {},
+                       .hold = {},
+                       .after = {},
+                       .cuts_control = false,
+                       .changes = {change}}};
+    run.claim_during(900'000);
+}
+void look_at_data(Run& run) {
+    run.plan.hypotheses[0].integrity = 2s;
+    run.facts.integrity_from = 12s;
+}
+
+}  // namespace
+
+TEST_CASE("data at risk that nobody looked at is told and does not change the verdict") {
+    Run run;
+    risk_data(run);
+    const Outcome outcome = judge(run.facts);
+    CHECK(outcome.verdict == Verdict::passed);
+    CHECK(outcome.integrity == Integrity::not_checked);
+}
+
+TEST_CASE("without data at risk nothing is said of it") {
+    Run run;
+    run.claim_during(900'000);
+    CHECK(judge(run.facts).integrity == Integrity::not_applicable);
+}
+
+TEST_CASE("a fault that was never sent puts no data at risk") {
+    Run run;
+    risk_data(run);
+    run.facts.changes[0].applied = false;
+    run.facts.changes[0].lease.clear();
+    CHECK(judge(run.facts).integrity == Integrity::not_applicable);
+}
+
+TEST_CASE("right answers after the last undo check the data") {
+    Run run;
+    risk_data(run);
+    look_at_data(run);
+    const Outcome outcome = judge(run.facts);
+    CHECK(outcome.verdict == Verdict::passed);
+    CHECK(outcome.integrity == Integrity::checked);
+    CHECK(outcome.hypotheses.back().measured == "20 of 20 right, 0 unknown");
+}
+
+TEST_CASE("one wrong answer after the last undo breaks the data, and the run has FAILED") {
+    Run run;
+    risk_data(run);
+    look_at_data(run);
+    std::string letters(200, 'o');
+    letters[125] = 'f';
+    run.series = {draw(letters)};
+    run.facts.series = run.series;
+    const Outcome outcome = judge(run.facts);
+    CHECK(outcome.verdict == Verdict::failed);
+    CHECK(outcome.integrity == Integrity::broken);
+}
+
+TEST_CASE("answers from before the last undo do not check the data") {
+    Run run;
+    risk_data(run);
+    look_at_data(run);
+    run.series = {draw(std::string(121, 'o'))};  // the last was sent as the time began
+    run.facts.series = run.series;
+    const Outcome outcome = judge(run.facts);
+    CHECK(outcome.verdict == Verdict::invalid);
+    CHECK(outcome.integrity == Integrity::not_checked);
+}
+
+TEST_CASE("answers that are late are right; unknown ones check nothing") {
+    struct Row {
+        char letter;
+        Integrity integrity;
+    };
+    for (const Row row : {Row{'d', Integrity::checked}, Row{'u', Integrity::not_checked}}) {
+        CAPTURE(row.letter);
+        Run run;
+        risk_data(run);
+        look_at_data(run);
+        std::string letters(200, 'o');
+        letters.replace(120, 20, std::string(20, row.letter));
+        run.series = {draw(letters)};
+        run.facts.series = run.series;
+        CHECK(judge(run.facts).integrity == row.integrity);
+    }
+}
+
+TEST_CASE("a run that ended before its integrity check did not check the data") {
+    Run run;
+    risk_data(run);
+    look_at_data(run);
+    run.facts.integrity_from.reset();
+    make_stopped(run);
+    const Outcome outcome = judge(run.facts);
+    CHECK(outcome.verdict == Verdict::halted);
+    CHECK(outcome.integrity == Integrity::not_checked);
+}

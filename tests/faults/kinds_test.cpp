@@ -56,6 +56,16 @@ TEST_CASE("the table holds every kind once, sorted by name") {
     CHECK(std::adjacent_find(names.begin(), names.end()) == names.end());
 }
 
+TEST_CASE("what kills, cuts the power, takes what files need or is not known may hurt data") {
+    // An orderly stop and a frozen or unreachable process lose nothing that was written.
+    const std::set<std::string_view> harmful{"command",     "disk-fill",  "fd-exhaust",
+                                             "host-reboot", "inode-fill", "process-kill"};
+    for (const Kind* kind : fault_kinds()) {
+        CAPTURE(kind->name);
+        CHECK(kind->harms_data == harmful.contains(kind->name));
+    }
+}
+
 TEST_CASE("every kind has a summary of one sentence and all its functions") {
     for (const Kind* kind : fault_kinds()) {
         CAPTURE(kind->name);

@@ -130,7 +130,7 @@ public:
                     return PlannedChange{text(), text(), list([this] {
                                              return Peer{text(), texts()};
                                          }),
-                                         change()};
+                                         change(), text()};
                 })};
     }
     /// With the right hash.
@@ -154,7 +154,8 @@ public:
             return HypothesisSpec{text(), maybe([this] { return predicate(); }),
                                   maybe([this] { return predicate(); }), maybe([this] {
                                       return Regain{span(), span(), one_of<Regain::From>(2)};
-                                  })};
+                                  }),
+                                  maybe([this] { return span(); })};
         });
         out.halts = list([this] { return HaltSpec{text(), predicate()}; });
         out.steps = list([this] { return step(); });

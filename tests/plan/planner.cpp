@@ -4,6 +4,7 @@
 #include "base/digest.hpp"
 #include "model/json.hpp"
 #include "plan/facts.hpp"
+#include "plan/render.hpp"
 #include "plan/sample.hpp"
 
 #include <doctest/doctest.h>
@@ -69,6 +70,18 @@ TEST_CASE("a plan is complete: steps, hosts, limit, objectives and hash") {
     CHECK_FALSE(plan->hosts.contains("db-1"));
     CHECK(plan->hash == plan_hash(*plan));
     CHECK(plan_from_json(plan_to_json(*plan, Hash::with)));
+}
+
+TEST_CASE("a plan knows which fault may hurt the data of a stateful service") {
+    Catalog catalog = sample_catalog();
+    CHECK(make_plan({}, sample_experiment(), catalog)->steps[1].changes.at(0).data_of.empty());
+    catalog.services[0].stateful = true;
+    const auto plan = make_plan({}, sample_experiment(), catalog);
+    REQUIRE(plan);
+    CHECK(plan->steps[0].changes.at(0).data_of.empty());  // cutting the network hurts no data
+    CHECK(plan->steps[1].changes.at(0).data_of == "orders");
+    const std::string text = render_plan(*plan, {});
+    CHECK(text.find("not checked: data of orders may be hurt") != std::string::npos);
 }
 
 TEST_CASE("targets and the group of the limit are asked, peers with addresses are not") {

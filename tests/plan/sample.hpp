@@ -79,7 +79,8 @@ inline const Kind cut_kind{.name = "net-partition",
 inline const Kind kill_kind{.name = "process-kill",
                             .summary = "kills one process",
                             .ending = Ending::instant,
-                            .compose = compose_kill};
+                            .compose = compose_kill,
+                            .harms_data = true};
 inline const Kind pause_kind{
     .name = "pause", .summary = "pauses", .ending = Ending::durable, .compose = compose_pause};
 inline const Kind bare_kind{.name = "bare", .summary = "has no undo", .compose = compose_bare};

@@ -22,6 +22,7 @@ TEST_CASE("an outcome survives the way to JSON and back") {
     outcome.reasons = {"one", "two"};
     outcome.outages.push_back({"x", 1s, unbounded, 5s, std::nullopt, ""});
     outcome.changes[0].overstay = -200ms;
+    outcome.integrity = Integrity::not_checked;
     outcome.changes[0].state = LeaseState::stuck;
     outcome.changes[0].check_finding = Finding::broken;
     outcome.changes[0].note = "nft: no such table";
@@ -32,6 +33,7 @@ TEST_CASE("an outcome survives the way to JSON and back") {
     CHECK(back->verdict == Verdict::dirty);
     CHECK(back->incomplete);
     CHECK(back->reasons == outcome.reasons);
+    CHECK(back->integrity == Integrity::not_checked);
     CHECK(back->outages[1].upper == unbounded);
     CHECK_FALSE(back->outages[1].first_good);
     CHECK(back->outages[0].first_good == outcome.outages[0].first_good);

@@ -283,3 +283,13 @@ TEST_CASE("a lease that is not open asks for nothing") {
     row.lease.state = LeaseState::released;
     CHECK_FALSE(has(leases_text(row), "drill undo"));
 }
+
+TEST_CASE("the verdict line says whether data was looked at, where it may be hurt") {
+    const Plan plan = test::sample_plan();
+    ReportInput input = test::sample_report(plan);
+    CHECK_FALSE(has(verdict_line(input), "integrity"));
+    input.outcome.integrity = Integrity::not_checked;
+    CHECK(has(verdict_line(input), "Everything is undone; data integrity: not checked."));
+    input.outcome.integrity = Integrity::checked;
+    CHECK(has(verdict_line(input), "Everything is undone; data integrity: checked."));
+}
