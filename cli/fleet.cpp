@@ -17,13 +17,21 @@ constexpr Nanos question_time = std::chrono::seconds{30};
 // A login takes some tens of milliseconds; an account is locked after a handful of failures.
 constexpr Nanos canary_patience = std::chrono::milliseconds{500};
 
+/// Where systemd put the credentials of our unit, "" = nowhere.
+std::string credentials_directory() {
+    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+    return directory == nullptr ? "" : directory;
+}
+
 std::string credential(const Connection& connection) {
     return connection.transport + " " + connection.user + " " + connection.key_file;
 }
 }  // namespace
 
 Fleet::Fleet(Nanos connect_within)
-    : connect_within_(connect_within), jumps_(std::make_shared<JumpPool>()) {
+    : connect_within_(connect_within),
+      jumps_(std::make_shared<JumpPool>()),
+      passwords_(std::make_shared<Passwords>(credentials_directory())) {
     lanes_ = std::make_unique<Lanes>(
         clock, mailbox,
         LanesOptions{.carrier = [this](const Connection& to) { return carrier(to); }});
@@ -33,12 +41,13 @@ SshOptions Fleet::ssh_options() const {
     SshOptions options{};
     options.jumps = jumps_;
     options.connect_within = connect_within_;
+    options.passwords = passwords_;
     if (const char* agent = std::getenv("SSH_AUTH_SOCK")) { options.agent_socket = agent; }
     return options;
 }
 
 std::unique_ptr<Carrier> Fleet::carrier(const Connection& connection) const {
-    if (connection.transport == "local") { return make_local(connection); }
+    if (connection.transport == "local") { return make_local(connection, {.passwords = passwords_}); }
     return make_ssh(connection, ssh_options());
 }
 

@@ -6,6 +6,7 @@
 #include "transport/clock.hpp"
 #include "transport/lanes.hpp"
 #include "transport/mailbox.hpp"
+#include "transport/passwords.hpp"
 #include "transport/sampler.hpp"
 #include "transport/ssh.hpp"
 
@@ -37,6 +38,7 @@ private:
     Nanos connect_within_;
     [[nodiscard]] std::unique_ptr<Carrier> carrier(const Connection& connection) const;
     std::shared_ptr<JumpPool> jumps_;
+    std::shared_ptr<Passwords> passwords_;  // as the jumps: shared by all carriers
     std::unique_ptr<Lanes> lanes_;
 };
 

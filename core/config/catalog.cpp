@@ -25,6 +25,9 @@ constexpr Nanos longest_objective = std::chrono::hours{24 * 30};
 
 const std::vector<std::string> classes{"lab", "staging", "production"};
 const std::vector<std::string> transports{"ssh", "local"};
+const std::vector<std::string> become_ways{"sudo", "doas"};
+const std::string left_to_ssh_config = "ssh_config";
+constexpr std::size_t longest_credential = 64;
 
 bool is_numeric_address(const std::string& text) {
     std::array<unsigned char, sizeof(in6_addr)> buffer{};
@@ -60,6 +63,10 @@ private:
     void host(const Member& member);
     void addresses(TableReader& table, CatalogHost& host);
     void labels(TableReader& table, CatalogHost& host);
+    void login(TableReader& table, Connection& connection);
+    void become(TableReader& table, Connection& connection, Spot header);
+    void become_password(const Node& node, Connection& connection, Spot header);
+    void known_hosts(TableReader& table, Connection& connection);
     void paths(TableReader& table, Connection& connection);
     void jumps();
     void services(TableReader& top);
@@ -130,17 +137,8 @@ void CatalogReader::host(const Member& member) {
     if (address != nullptr) {
         connection.address = read_address(report_, *address, "address").value_or("");
     }
-    if (const Node* user = table.get("user")) {
-        connection.user = read_address(report_, *user, "user").value_or("");
-    }
-    if (const Node* port = table.get("port")) {
-        connection.port = static_cast<std::uint16_t>(
-            read_integer(report_, *port, "port", {1, 65535}).value_or(22));
-    }
-    if (const Node* become = table.get("become")) {
-        const std::vector<std::string> ways{"sudo"};
-        connection.become = read_choice(report_, *become, "become", ways).value_or("");
-    }
+    login(table, connection);
+    become(table, connection, member.spot);
     if (const Node* jump = table.get("jump")) {
         if (std::optional<std::string> to = read_address(report_, *jump, "jump")) {
             jumps_.insert_or_assign(host.name, Jump{*to, jump->spot});
@@ -151,6 +149,77 @@ void CatalogReader::host(const Member& member) {
     paths(table, connection);
     table.close();
     catalog_.hosts.push_back(std::move(host));
+}
+
+void CatalogReader::login(TableReader& table, Connection& connection) {
+    if (connection.transport == "openssh") {
+        connection.user.clear();
+        connection.port = 0;
+    }
+    if (const Node* user = table.get("user")) {
+        connection.user = read_address(report_, *user, "user").value_or("");
+    }
+    if (const Node* port = table.get("port")) {
+        connection.port = static_cast<std::uint16_t>(
+            read_integer(report_, *port, "port", {1, 65535}).value_or(22));
+    }
+}
+
+void CatalogReader::become(TableReader& table, Connection& connection, Spot header) {
+    if (const Node* way = table.get("become")) {
+        connection.become = read_choice(report_, *way, "become", become_ways).value_or("");
+    }
+    const Node* password = table.get("become_password");
+    if (password == nullptr) { return; }
+    if (connection.become != "sudo") {
+        report_.error(codes::useless_key, password->spot,
+                      "`become_password` needs become = \"sudo\"",
+                      connection.become == "doas"
+                          ? "doas takes a password from a terminal only: `permit nopass` there"
+                          : "become = \"sudo\"");
+    }
+    become_password(*password, connection, header);
+}
+
+/// Says where the password lies. Whether it can be read is looked at when it is needed.
+void CatalogReader::become_password(const Node& node, Connection& connection, Spot header) {
+    const std::string example = "become_password = { file = \"sudo.secret\" }";
+    if (node.type != Node::Type::table) {
+        // The text may be a password. Its line would be shown, so the place is that of the host.
+        report_.error(codes::wrong_type, header,
+                      "`become_password` says where the password lies, never what it is",
+                      example + ", or { credential = \"...\" }, or { command = [\"...\"] }");
+        return;
+    }
+    TableReader source(report_, node, "`become_password`");
+    SecretSource& to = connection.become_password;
+    if (const Node* file = source.get("file")) {
+        const std::optional<std::string> path = read_text(report_, *file, "file");
+        if (path && !path->empty()) { to.file = expand_path(*path, directory_); }
+    }
+    if (const Node* name = source.get("credential")) {
+        to.credential = read_text(report_, *name, "credential").value_or("");
+        const bool odd = to.credential.find('/') != std::string::npos ||
+                         to.credential.starts_with('.') ||
+                         to.credential.size() > longest_credential;
+        if (odd) {
+            report_.error(codes::bad_name, name->spot, "`credential` is not the name of one",
+                          "a file name in $CREDENTIALS_DIRECTORY, as LoadCredential= gives it");
+        }
+    }
+    if (const Node* command = source.get("command")) {
+        to.command = read_texts(report_, *command, "command").value_or(std::vector<std::string>{});
+    }
+    source.close();
+    const int given =
+        (to.file.empty() ? 0 : 1) + (to.credential.empty() ? 0 : 1) + (to.command.empty() ? 0 : 1);
+    if (given == 0) {
+        report_.error(codes::missing_key, node.spot,
+                      "`become_password` names no file, credential or command", example);
+    } else if (given > 1) {
+        report_.error(codes::useless_key, node.spot, "`become_password` names more than one place",
+                      example);
+    }
 }
 
 void CatalogReader::addresses(TableReader& table, CatalogHost& host) {
@@ -194,12 +263,25 @@ void CatalogReader::labels(TableReader& table, CatalogHost& host) {
     }
 }
 
-void CatalogReader::paths(TableReader& table, Connection& connection) {
+void CatalogReader::known_hosts(TableReader& table, Connection& connection) {
     connection.known_hosts = expand_path("known_hosts", directory_);
-    if (const Node* known = table.get("known_hosts")) {
-        const std::optional<std::string> path = read_text(report_, *known, "known_hosts");
-        if (path && !path->empty()) { connection.known_hosts = expand_path(*path, directory_); }
+    const Node* known = table.get("known_hosts");
+    if (known == nullptr) { return; }
+    const std::optional<std::string> path = read_text(report_, *known, "known_hosts");
+    if (!path || path->empty()) { return; }
+    if (*path != left_to_ssh_config) {
+        connection.known_hosts = expand_path(*path, directory_);
+    } else if (connection.transport == "openssh") {
+        connection.known_hosts.clear();
+    } else {
+        report_.error(codes::bad_choice, known->spot,
+                      "only transport = \"openssh\" leaves known_hosts to ssh_config",
+                      "transport = \"openssh\"; a file of that name is \"./ssh_config\"");
     }
+}
+
+void CatalogReader::paths(TableReader& table, Connection& connection) {
+    known_hosts(table, connection);
     const Node* key = table.get("key");
     if (key == nullptr) { return; }
     if (key->type != Node::Type::table) {
@@ -245,6 +327,13 @@ void CatalogReader::jumps() {
         if (direct->second->connection.transport == "local") {
             report_.error(codes::bad_choice, first.spot,
                           ticked(first.to) + " is this machine, it cannot be a jump host");
+            continue;
+        }
+        if (direct->second->connection.transport == "openssh" &&
+            by_name.at(name)->connection.transport != "openssh") {
+            report_.error(codes::bad_choice, first.spot,
+                          ticked(first.to) + " is reached by openssh, so what lies behind it too",
+                          "transport = \"openssh\" in [host." + name + "]");
             continue;
         }
         std::vector<Connection> chain;  // innermost first

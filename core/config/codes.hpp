@@ -41,6 +41,7 @@ inline constexpr std::string_view missing_key = "E0101";
 inline constexpr std::string_view unknown_key = "E0102";
 inline constexpr std::string_view wrong_type = "E0103";
 inline constexpr std::string_view missing_table = "E0104";
+inline constexpr std::string_view useless_key = "E0105";
 // E02xx: single values.
 inline constexpr std::string_view missing_unit = "E0201";
 inline constexpr std::string_view bad_duration = "E0202";
@@ -77,7 +78,7 @@ inline constexpr std::string_view unused_target = "E0408";
 inline constexpr std::string_view bad_fallback = "E0901";
 }  // namespace codes
 
-inline constexpr std::array<CodeMeaning, 55> code_meanings{{
+inline constexpr std::array<CodeMeaning, 56> code_meanings{{
     {codes::unreadable, "the file cannot be read or is not a regular file"},
     {codes::too_large, "the file is larger than any definition needs to be"},
     {codes::bare_duration, "a duration is a text and needs quotes: rto = \"15m\""},
@@ -104,6 +105,7 @@ inline constexpr std::array<CodeMeaning, 55> code_meanings{{
     {codes::unknown_key, "a key or table is not known here"},
     {codes::wrong_type, "a value has another type than its key needs"},
     {codes::missing_table, "a table that every file of this sort needs is missing"},
+    {codes::useless_key, "a key has no meaning beside, or without, another key of its table"},
     {codes::missing_unit, "a number needs a unit: \"30s\", \"50%\""},
     {codes::bad_duration, "a text is not a duration such as \"1m30s\" or \"250ms\""},
     {codes::bad_percent, "a text is not a percentage between 0% and 100%"},

@@ -4,7 +4,9 @@
 // Next: experiment.cpp and catalog.cpp, one function for each table.
 //
 // Catalog: [environment] name class contact; [host.NAME] address addresses labels user port
-// key = { file } known_hosts become transport jump; [service.NAME] tier owner hosts rto rpo
+// key = { file } known_hosts become become_password = { file | credential | command } transport
+// jump; with transport = "openssh" what is not said of user, port and key, and known_hosts =
+// "ssh_config", is left to ssh_config; [service.NAME] tier owner hosts rto rpo
 // stateful.
 // Paths are relative to the directory of the catalog; a leading ~/ is the home directory.
 // Experiment: [experiment] name title service; [objective] rto rpo; [limit] hosts share of

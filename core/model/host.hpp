@@ -9,17 +9,31 @@
 
 namespace drill {
 
+/// Where a secret lies: one of the three, or none. The secret itself is read by
+/// transport/passwords.hpp when it is needed, and nowhere else.
+struct SecretSource {
+    std::string file;                  ///< absolute path; refused when others can read it
+    std::string credential;            ///< file name in $CREDENTIALS_DIRECTORY (systemd)
+    std::vector<std::string> command;  ///< run on the controller; prints the secret
+    [[nodiscard]] bool empty() const {
+        return file.empty() && credential.empty() && command.empty();
+    }
+    friend bool operator==(const SecretSource&, const SecretSource&) = default;
+};
+
 struct Connection {
-    std::string host;              ///< catalog name; also names the lane
-    std::string transport{"ssh"};  ///< "ssh" or "local"
-    std::string address;           ///< name or address, never beginning with '-'
-    std::uint16_t port{22};
-    std::string user{"root"};
-    std::string key_file;           ///< absolute path; empty = agent only
-    std::string known_hosts;        ///< absolute path of the file that is trusted
-    std::string become;             ///< "" or "sudo" (sudo -n)
+    std::string host;               ///< catalog name; also names the lane
+    std::string transport{"ssh"};   ///< "ssh", "openssh" or "local"
+    std::string address;            ///< name or address, never beginning with '-'
+    std::uint16_t port{22};         ///< openssh: 0 = as ssh_config says
+    std::string user{"root"};       ///< openssh: "" = as ssh_config says
+    std::string key_file;           ///< absolute path; empty = agent only (openssh: ssh_config too)
+    std::string known_hosts;        ///< absolute path of the file that is trusted (openssh: "" = as
+                                    ///< ssh_config says)
+    std::string become;             ///< "", "sudo" or "doas"; without a password they may not ask
     std::string host_key;           ///< "SHA256:..." seen last; "" before the first connection
     std::vector<Connection> jumps;  ///< outermost first, each a hop by direct-tcpip
+    SecretSource become_password;   ///< where sudo's password lies; empty = sudo -n
     friend bool operator==(const Connection&, const Connection&) = default;
 };
 

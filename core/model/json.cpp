@@ -1,7 +1,8 @@
 // The model as JSON text and back, see json.hpp. Every struct is listed once, in `fields`, for
 // both directions; the structured bindings there make a new member a compile error.
 // Must not: let an exception out, or accept what it would not write. The tests are in
-// tests/model/json_test.cpp.
+// tests/model/json_test.cpp. Longer than 600 lines because writer and reader are two halves of one
+// rule for each member, and both are templates over the same `fields`.
 #include "model/json.hpp"
 
 #include "base/digest.hpp"
@@ -53,12 +54,18 @@ void fields(auto& v, Like<Change> auto& x) {
     v("ending", ending), v("lasting", lasting);
 }
 
+void fields(auto& v, Like<SecretSource> auto& x) {
+    auto& [file, credential, command] = x;
+    v("file", file), v("credential", credential), v("command", command);
+}
+
 void fields(auto& v, Like<Connection> auto& x) {
-    auto& [host, transport, address, port, user, key_file, known_hosts, become, host_key, jumps] =
-        x;
+    auto& [host, transport, address, port, user, key_file, known_hosts, become, host_key, jumps,
+           become_password] = x;
     v("host", host), v("transport", transport), v("address", address), v("port", port);
     v("user", user), v("key_file", key_file), v("known_hosts", known_hosts);
     v("become", become), v("host_key", host_key), v("jumps", jumps);
+    v.if_set("become_password", become_password);
 }
 
 void fields(auto& v, Like<Peer> auto& x) {
@@ -197,6 +204,10 @@ struct Writer {
     json object = json::object();
     template <class T>
     void operator()(const char* name, const T& value);
+    /// A member that came later: not written while it says nothing, so that what was written
+    /// before, hashes included, stays the same.
+    template <class T>
+    void if_set(const char* name, const T& value);
 };
 
 json written(const std::string& text) { return json(text); }
@@ -266,6 +277,11 @@ json written(const Value& value) {
 template <class T>
 void Writer::operator()(const char* name, const T& value) {
     object[name] = written(value);
+}
+
+template <class T>
+void Writer::if_set(const char* name, const T& value) {
+    if (!value.empty()) { (*this)(name, value); }
 }
 
 std::string dumped(const json& value) {
@@ -361,10 +377,7 @@ public:
     template <class T>
     void whole(const json& object, T& out) {
         std::set<std::string> known = std::exchange(allowed, {});
-        auto visit = [&](const char* name, auto& part) {
-            known.insert(name);
-            member(object, name, part);
-        };
+        Visit visit{*this, object, known};
         fields(visit, out);
         if (!good()) { return; }
         for (const auto& item : object.items()) {
@@ -375,6 +388,24 @@ public:
             }
         }
     }
+
+    /// Handed to `fields`: reads each member.
+    struct Visit {
+        Reader& reader;
+        const json& object;
+        std::set<std::string>& known;
+        template <class T>
+        void operator()(const char* name, T& part) {
+            known.insert(name);
+            reader.member(object, name, part);
+        }
+        /// Absent = the empty value: rows of earlier versions do not have it.
+        template <class T>
+        void if_set(const char* name, T& part) {
+            if (object.contains(name)) { return (*this)(name, part); }
+            part = T{};
+        }
+    };
 
     void refuse(const std::string& what) {
         if (good()) { problem_ = "`" + path_ + "` " + what; }

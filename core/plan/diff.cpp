@@ -118,6 +118,9 @@ void diff_host(Differences& out, const std::string& where, const PlannedHost& be
     out.changed(where, "port", std::to_string(a.port), std::to_string(b.port));
     out.changed(where, "user", a.user, b.user);
     out.changed(where, "become", a.become, b.become);
+    if (a.become_password != b.become_password) {
+        out.say(where + ": where the password of sudo lies changed");
+    }
     out.changed(where, "key file", a.key_file, b.key_file);
     out.changed(where, "known hosts file", a.known_hosts, b.known_hosts);
     out.changed(where, "jumps", jumps_text(a), jumps_text(b));

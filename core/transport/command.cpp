@@ -2,6 +2,7 @@
 // Must not: run anything, or guess an exit status. Read next: transport/command.hpp.
 #include "transport/command.hpp"
 
+#include "base/ids.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>
@@ -15,10 +16,19 @@ namespace {
 // execve refuses a single argument of 128 KiB (MAX_ARG_STRLEN), NUL included.
 constexpr std::size_t longest_line = 128U * 1024U - 1U;
 
-/// What sudo 1.9 says, under LC_ALL=C, when it does not even start the program.
-constexpr std::array<std::string_view, 6> refusals{
+/// What sudo 1.9 and doas 6.8 say, under LC_ALL=C, when they do not even start the program.
+constexpr std::array<std::string_view, 6> sudo_refusals{
     "a password is required", "is not in the sudoers file", "is not allowed to execute",
     "may not run sudo",       "a terminal is required",     "you must have a tty to run sudo",
+};
+constexpr std::array<std::string_view, 5> doas_refusals{
+    "Authentication required", "Authorization required", "Operation not permitted",
+    "doas is not enabled",     "a tty is required",
+};
+/// Refusals that are about the password or the account, and count as a try.
+constexpr std::array<std::string_view, 5> rejections{
+    "incorrect password attempt", "incorrect authentication attempt", "Sorry, try again",
+    "Authentication failure",     "account validation failure",
 };
 
 bool same_in_all_shells(char c) {
@@ -54,23 +64,81 @@ bool holds_nul(const std::vector<Exec>& commands) {
     });
 }
 
+template <std::size_t n>
+bool says_one_of(std::string_view text, const std::array<std::string_view, n>& words) {
+    return std::any_of(words.begin(), words.end(),
+                       [&](std::string_view word) { return text.find(word) != text.npos; });
+}
+
 std::string sudo_hint(const Connection& connection, std::string_view said) {
     return "sudo -n is not allowed for " + connection.user + " on " + connection.host + " (" +
            escape_control(trim(said), Lines::one) + "); a line like `" + connection.user +
-           " ALL=(root) NOPASSWD: ALL` in /etc/sudoers.d/drill there allows it";
+           " ALL=(root) NOPASSWD: ALL` in /etc/sudoers.d/drill there allows it; `drill doctor " +
+           connection.host +
+           " --sudoers` prints the exact lines. Where sudo has to ask, become_password in the"
+           " catalog says where the password lies";
 }
 
-bool sudo_refused(const Connection& connection, const Ended& ended) {
-    if (connection.become != "sudo" || ended.status != 1 || !ended.out.empty()) { return false; }
-    if (ended.err.find("sudo: ") == std::string::npos &&
-        ended.err.find("Sorry, user ") == std::string::npos) {
-        return false;
-    }
+std::string doas_hint(const Connection& connection, std::string_view said) {
+    return "doas -n is not allowed for " + connection.user + " on " + connection.host + " (" +
+           escape_control(trim(said), Lines::one) + "); a line like `permit nopass " +
+           connection.user + " as root` in /etc/doas.conf there allows it";
+}
+
+/// True when `-n` was not let in: only the refusal itself was said.
+template <std::size_t n>
+bool turned_away(const Ended& ended, std::string_view prefix,
+                 const std::array<std::string_view, n>& refusals) {
+    if (ended.status != 1 || !ended.out.empty()) { return false; }
+    const bool from_it = ended.err.find(prefix) != std::string::npos ||
+                         ended.err.find("Sorry, user ") != std::string::npos;
     // A program that was started could say one of these too, but then hardly as its only words.
-    if (std::count(ended.err.begin(), ended.err.end(), '\n') > 4) { return false; }
-    return std::any_of(refusals.begin(), refusals.end(), [&](std::string_view refusal) {
-        return ended.err.find(refusal) != std::string::npos;
-    });
+    return from_it && std::count(ended.err.begin(), ended.err.end(), '\n') <= 4 &&
+           says_one_of(ended.err, refusals);
+}
+
+/// The program never began. It was ended by sudo, so nothing was done.
+Error kept_out(const Connection& connection, const Ended& ended) {
+    const std::string where = connection.user + " on " + connection.host;
+    const std::string said = escape_control(trim(ended.err), Lines::one);
+    const bool tried = ended.entered == Entered::asked && says_one_of(ended.err, rejections);
+    if (ended.entered == Entered::rejected || tried) {
+        return fail(Code::auth_failed,
+                    "sudo rejected the password of " + where +
+                        "; it is not tried again, here or elsewhere, so that no account is locked."
+                        " See what become_password in the catalog points to",
+                    Effect::none);
+    }
+    return fail(Code::refused,
+                "sudo does not let in " + where + (said.empty() ? "" : " (" + said + ")") +
+                    "; `drill doctor " + connection.host +
+                    " --sudoers` prints the lines that allow it",
+                Effect::none);
+}
+
+/// What stands in front of a program, and the marks of a conversation.
+void put_become(Command& command, const Connection& connection) {
+    if (connection.become == "doas") {
+        command.argv = {"env", "LC_ALL=C", "doas", "-n", "--"};
+    } else if (connection.become == "sudo" && connection.become_password.empty()) {
+        command.argv = {"env", "LC_ALL=C", "sudo", "-n", "--"};
+    } else if (connection.become == "sudo") {
+        const std::string nonce = random_id(16);
+        command.asks = "drill-asks-" + nonce + ":";
+        command.begins = "drill-begins-" + nonce;
+        // -k: an earlier ticket is neither used nor left behind.
+        command.argv = {"env", "LC_ALL=C", "sudo", "-S", "-k", "-p", command.asks, "--"};
+    }
+}
+
+/// The shell line of an envelope. $SSH_CONNECTION is expanded by a POSIX shell of the user, before
+/// sudo takes the environment away.
+std::string envelope_line(const Command& command, const std::string& begin) {
+    const std::string become = command.argv.empty() ? "" : shell_join(command.argv) + " ";
+    const std::string inner = begin.empty()
+                                  ? "/bin/sh -s -- \"$SSH_CONNECTION\""
+                                  : "/bin/sh -c " + shell_quote(begin) + " sh \"$SSH_CONNECTION\"";
+    return command_line({"/bin/sh", "-c", "exec " + become + inner});
 }
 
 }  // namespace
@@ -87,25 +155,26 @@ std::string command_line(const std::vector<std::string>& argv) {
 
 Result<Command> command_of(const Action& action, const Connection& connection,
                            const EnvelopePlaces& places) {
-    if (!connection.become.empty() && connection.become != "sudo") {
-        return fail(Code::invalid, "become is \"sudo\" or \"\", not \"" + connection.become + "\"");
+    const std::string& become = connection.become;
+    if (!become.empty() && become != "sudo" && become != "doas") {
+        return fail(Code::invalid, "become is \"sudo\", \"doas\" or \"\", not \"" + become + "\"");
     }
-    const bool sudo = connection.become == "sudo";
     Command command;
-    if (sudo) { command.argv = {"env", "LC_ALL=C", "sudo", "-n", "--"}; }
+    put_become(command, connection);
+    const std::string say = command.begins.empty() ? "" : "echo " + command.begins + " >&2; ";
     if (const auto* envelope = std::get_if<Envelope>(&action)) {
         if (holds_nul(envelope->arm) || holds_nul(envelope->commands) ||
             holds_nul(envelope->undo) || holds_nul(envelope->read_back)) {
             return fail(Code::invalid,
                         "a command of lease " + envelope->lease + " holds a NUL byte");
         }
-        const std::array<std::string, 4> shell{"/bin/sh", "-s", "--", ""};
+        const std::string begin = say.empty() ? "" : say + "exec /bin/sh -s -- \"$1\"";
+        command.line = envelope_line(command, begin);
+        const std::vector<std::string> shell =
+            begin.empty() ? std::vector<std::string>{"/bin/sh", "-s", "--", ""}
+                          : std::vector<std::string>{"/bin/sh", "-c", begin, "sh", ""};
         command.argv.insert(command.argv.end(), shell.begin(), shell.end());
         command.input = render_envelope(*envelope, places);
-        // The variable is expanded by a POSIX shell before sudo takes the environment away.
-        command.line = sudo ? "exec /bin/sh -c 'exec env LC_ALL=C sudo -n -- /bin/sh -s --"
-                              " \"$SSH_CONNECTION\"'"
-                            : "exec /bin/sh -c 'exec /bin/sh -s -- \"$SSH_CONNECTION\"'";
         return command;
     }
     const Exec& exec = std::get<Exec>(action);
@@ -116,6 +185,10 @@ Result<Command> command_of(const Action& action, const Connection& connection,
         if (word.find('\0') != std::string::npos) {
             return fail(Code::invalid, "an argument of " + exec.argv[0] + " holds a NUL byte");
         }
+    }
+    if (!say.empty()) {
+        const std::array<std::string, 4> shell{"/bin/sh", "-c", say + "exec \"$@\"", "sh"};
+        command.argv.insert(command.argv.end(), shell.begin(), shell.end());
     }
     command.argv.insert(command.argv.end(), exec.argv.begin(), exec.argv.end());
     command.input = exec.input;
@@ -128,8 +201,14 @@ Result<Command> command_of(const Action& action, const Connection& connection,
 }
 
 Result<Reply> reply_of(const Action& action, const Connection& connection, Ended ended) {
-    if (sudo_refused(connection, ended)) {
+    if (ended.entered != Entered::inside && (ended.status >= 0 || !ended.signal.empty())) {
+        return kept_out(connection, ended);
+    }
+    if (connection.become == "sudo" && turned_away(ended, "sudo: ", sudo_refusals)) {
         return fail(Code::refused, sudo_hint(connection, ended.err), Effect::none);
+    }
+    if (connection.become == "doas" && turned_away(ended, "doas: ", doas_refusals)) {
+        return fail(Code::refused, doas_hint(connection, ended.err), Effect::none);
     }
     if (const auto* envelope = std::get_if<Envelope>(&action)) {
         // Its last line is the proof, whatever became of the shell or the connection after it.

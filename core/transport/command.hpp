@@ -1,12 +1,14 @@
 // What an action becomes on the way to a program: argv with `become`, standard input, the command
 // line that sshd hands to the login shell, and the judgement of what came back.
-// Pure. Must not: run anything. Read next: transport/local.cpp, transport/ssh.cpp.
+// Pure, but for the random marks of a conversation with sudo. Must not: run anything. Read next:
+// transport/local.cpp, transport/ssh.cpp.
 #pragma once
 
 #include "model/action.hpp"
 #include "model/host.hpp"
 #include "transport/envelope.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,8 @@ struct Command {
     std::vector<std::string> argv;
     std::string input;
     std::string line;  ///< the same for sshd, see command_line
+    std::string asks;  ///< what sudo prints where it asks for the password; "" = it is never given
+    std::string begins;  ///< the line on standard error with which the program then begins
 };
 
 /// Code::invalid for an empty argv, a NUL in it, or a line that sshd could not exec (128 KiB).
@@ -30,16 +34,26 @@ struct Command {
 /// /bin/sh. argv[0] is always exec'd: builtins of a shell are not programs.
 [[nodiscard]] std::string command_line(const std::vector<std::string>& argv);
 
+/// How far a program came that sudo may ask a password for, see transport/entry.hpp.
+enum class Entered : std::uint8_t {
+    outside,   ///< sudo has not asked, the program has not begun
+    asked,     ///< the password is being given
+    rejected,  ///< it was wrong
+    inside,    ///< the program runs; so do all that need no password
+};
+
 /// How a program ended.
 struct Ended {
     int status{-1};      ///< -1: not told
     std::string signal;  ///< "KILL" when a signal ended it, else ""
     std::string out, err;
     bool truncated{false};
+    Entered entered{Entered::inside};
 };
 
-/// Makes the reply. `sudo -n` that is not allowed is Code::refused with Effect::none; an end by a
-/// signal or without a status is Effect::unknown, unless the envelope's last line is there.
+/// Makes the reply. sudo or doas that does not let us in is Code::refused with Effect::none, a
+/// password that it rejects Code::auth_failed with Effect::none; an end by a signal or without a
+/// status is Effect::unknown, unless the envelope's last line is there.
 [[nodiscard]] Result<Reply> reply_of(const Action& action, const Connection& connection,
                                      Ended ended);
 

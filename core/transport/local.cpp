@@ -5,6 +5,7 @@
 
 #include "transport/clock.hpp"
 #include "transport/command.hpp"
+#include "transport/entry.hpp"
 #include "transport/wait.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -146,7 +147,9 @@ void drain(Fd& from, std::string& into, bool& truncated) {
 class Local : public Carrier {
 public:
     Local(const Connection& connection, LocalOptions options)
-        : connection_(connection), options_(std::move(options)) {}
+        : connection_(connection), options_(std::move(options)) {
+        if (!options_.passwords) { options_.passwords = std::make_shared<Passwords>(); }
+    }
 
     Result<Reply> perform(const Action& action, Nanos deadline, std::stop_token stop) override {
         DRILL_TRY(const Command command, command_of(action, connection_, options_.places));
@@ -160,8 +163,9 @@ public:
                             Ended{.status = 127, .err = command.argv[0] + ": not found\n"});
         }
         try {
+            DRILL_TRY(Entry entry, Entry::begin(command, connection_, *options_.passwords, wait));
             DRILL_TRY(Child child, start(program, command));
-            return follow(child, command, action, wait);
+            return follow(child, entry, action, wait);
         } catch (const std::exception& error) {
             return fail(Code::internal, command.argv[0] + ": " + error.what(), Effect::unknown);
         }
@@ -171,7 +175,7 @@ public:
 
 private:
     Result<Child> start(const std::string& program, const Command& command);
-    Result<Reply> follow(Child& child, const Command& command, const Action& action, Wait& wait);
+    Result<Reply> follow(Child& child, Entry& entry, const Action& action, Wait& wait);
     static Ended reap(const Child& child, Ended ended);
     static void end_group(const Child& child);
 
@@ -216,21 +220,21 @@ Result<Child> Local::start(const std::string& program, const Command& command) {
     return child;
 }
 
-Result<Reply> Local::follow(Child& child, const Command& command, const Action& action,
-                            Wait& wait) {
+Result<Reply> Local::follow(Child& child, Entry& entry, const Action& action, Wait& wait) {
     const PipeSignal held_back;
     Ended end;
-    std::size_t fed = 0;
-    if (command.input.empty()) { child.in.reset(); }
     for (;;) {
+        entry.heard(end.err);
+        if (entry.at_end()) { child.in.reset(); }
+        const std::string_view more = entry.to_send();
         std::array<pollfd, 4> fds{{{child.pidfd.get(), POLLIN, 0},
                                    {child.out.get(), POLLIN, 0},
                                    {child.err.get(), POLLIN, 0},
-                                   {child.in.get(), POLLOUT, 0}}};
+                                   {more.empty() ? -1 : child.in.get(), POLLOUT, 0}}};
         const Woken woken = wait.wait(fds);
         if (woken != Woken::ready) {
             end_group(child);
-            return drill::ended(woken, command.argv[0] + " was running", Effect::unknown);
+            return drill::ended(woken, "a program was running", Effect::unknown);
         }
         if (fds[1].revents != 0 && !read_some(child.out, end.out, end.truncated)) {
             child.out.reset();
@@ -239,16 +243,16 @@ Result<Reply> Local::follow(Child& child, const Command& command, const Action& 
             child.err.reset();
         }
         if (fds[3].revents != 0) {
-            const ssize_t put =
-                ::write(child.in.get(), command.input.data() + fed, command.input.size() - fed);
-            if (put > 0) { fed += static_cast<std::size_t>(put); }
+            const ssize_t put = ::write(child.in.get(), more.data(), more.size());
+            if (put > 0) { entry.sent(static_cast<std::size_t>(put)); }
             // A program need not read its input: EPIPE is no failure of it.
-            const bool over = put < 0 && errno != EAGAIN && errno != EINTR;
-            if (over || fed == command.input.size()) { child.in.reset(); }
+            if (put < 0 && errno != EAGAIN && errno != EINTR) { entry.give_up(); }
         }
         if (fds[0].revents != 0) {
             drain(child.out, end.out, end.truncated);
             drain(child.err, end.err, end.truncated);
+            entry.heard(end.err);
+            end.entered = entry.state();
             return reply_of(action, connection_, reap(child, std::move(end)));
         }
     }

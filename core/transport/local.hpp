@@ -5,6 +5,7 @@
 
 #include "model/host.hpp"
 #include "transport/envelope.hpp"
+#include "transport/passwords.hpp"
 #include "transport/transport.hpp"
 
 #include <memory>
@@ -13,6 +14,7 @@ namespace drill {
 
 struct LocalOptions {
     EnvelopePlaces places;
+    std::shared_ptr<Passwords> passwords;  ///< shared by a run; empty = one of its own
 };
 
 /// Each perform starts one program in a session of its own (no terminal), with a minimal

@@ -6,6 +6,7 @@
 
 #include "transport/clock.hpp"
 #include "transport/command.hpp"
+#include "transport/entry.hpp"
 #include "transport/ssh_jump.hpp"
 #include "transport/ssh_link.hpp"
 #include "transport/wait.hpp"
@@ -80,19 +81,43 @@ public:
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
     [[nodiscard]] ssh_channel get() const noexcept { return channel_; }
+    /// Writes what can be written now. True when bytes, or the end of them, went out.
+    bool feed(Entry& entry);
 
     Run run;
 
 private:
+    bool fed_{false};  // the end of file was sent
     ssh_channel channel_;
     ssh_channel_callbacks_struct callbacks_{};
 };
+
+bool Session::feed(Entry& entry) {
+    if (fed_ || run.told()) { return false; }
+    if (entry.at_end()) {
+        ssh_channel_send_eof(channel_);
+        fed_ = true;  // once only
+        return true;
+    }
+    const std::string_view more = entry.to_send();
+    const std::size_t room = ssh_channel_window_size(channel_);
+    const std::size_t part = std::min({room, more.size(), chunk});
+    if (part == 0) { return false; }
+    const int put = ssh_channel_write(channel_, more.data(), static_cast<uint32_t>(part));
+    if (put == SSH_ERROR) {
+        fed_ = true;  // closed by the other side, or the session is over: pump() tells
+        return false;
+    }
+    entry.sent(static_cast<std::size_t>(std::max(put, 0)));
+    return put > 0;
+}
 
 class Ssh : public Carrier {
 public:
     Ssh(const Connection& connection, SshOptions options)
         : connection_(connection), options_(std::move(options)) {
         if (!options_.jumps) { options_.jumps = std::make_shared<JumpPool>(); }
+        if (!options_.passwords) { options_.passwords = std::make_shared<Passwords>(); }
     }
 
     Result<Reply> perform(const Action& action, Nanos deadline, std::stop_token stop) override {
@@ -102,8 +127,9 @@ public:
             return ended(now, "waiting to reach " + connection_.host, Effect::none);
         }
         DRILL_TRY(std::unique_ptr<Session> session, open_session(wait));
+        DRILL_TRY(Entry entry, Entry::begin(command, connection_, *options_.passwords, wait));
         const Nanos asked = boot_now();
-        auto answered = run(action, command, *session, wait);
+        auto answered = run(action, command, entry, *session, wait);
         session.reset();
         // Whatever ended unclear may have left packets behind; the next one begins anew.
         if (!answered && answered.error().effect == Effect::unknown) { disconnect(); }
@@ -120,10 +146,10 @@ public:
 private:
     Result<std::unique_ptr<Session>> open_session(Wait& wait);
     Result<std::unique_ptr<Session>> try_session(bool kept, Wait& wait);
-    Result<Reply> run(const Action& action, const Command& command, Session& session, Wait& wait);
+    Result<Reply> run(const Action& action, const Command& command, Entry& entry, Session& session,
+                      Wait& wait);
     Status request(const Command& command, Session& session, Wait& wait);
-    Status exchange(const Command& command, Session& session, Wait& wait);
-    bool feed(const Command& command, Session& session, std::size_t& fed);
+    Status exchange(Entry& entry, Session& session, Wait& wait);
 
     Connection connection_;
     SshOptions options_;
@@ -174,9 +200,11 @@ Result<std::unique_ptr<Session>> Ssh::try_session(bool kept, Wait& wait) {
     }
 }
 
-Result<Reply> Ssh::run(const Action& action, const Command& command, Session& session, Wait& wait) {
+Result<Reply> Ssh::run(const Action& action, const Command& command, Entry& entry, Session& session,
+                       Wait& wait) {
     if (auto sent = request(command, session, wait); !sent) { return std::move(sent).error(); }
-    auto done = exchange(command, session, wait);
+    auto done = exchange(entry, session, wait);
+    session.run.end.entered = entry.state();
     if (!done && session.run.end.out.empty()) { return std::move(done).error(); }
     auto reply = reply_of(action, connection_, std::move(session.run.end));
     // A lost connection is only no loss when the envelope's last line had come before.
@@ -206,31 +234,8 @@ Status Ssh::request(const Command& command, Session& session, Wait& wait) {
     }
 }
 
-/// True when bytes went out.
-bool Ssh::feed(const Command& command, Session& session, std::size_t& fed) {
-    const std::size_t size = command.input.size();
-    if (fed > size || session.run.told()) { return false; }
-    if (fed == size) {
-        ssh_channel_send_eof(session.get());
-        ++fed;  // once only
-        return true;
-    }
-    const std::size_t room = ssh_channel_window_size(session.get());
-    const std::size_t part = std::min({room, size - fed, chunk});
-    if (part == 0) { return false; }
-    const int put =
-        ssh_channel_write(session.get(), command.input.data() + fed, static_cast<uint32_t>(part));
-    if (put == SSH_ERROR) {
-        fed = size + 1;  // closed by the other side, or the session is over: pump() tells
-        return false;
-    }
-    fed += static_cast<std::size_t>(std::max(put, 0));
-    return put > 0;
-}
-
-Status Ssh::exchange(const Command& command, Session& session, Wait& wait) {
+Status Ssh::exchange(Entry& entry, Session& session, Wait& wait) {
     Run& run = session.run;
-    std::size_t fed = 0;
     std::optional<Nanos> quiet_until;
     for (;;) {
         run.progress = false;
@@ -242,7 +247,8 @@ Status Ssh::exchange(const Command& command, Session& session, Wait& wait) {
                 connection_.host + ": connection lost while a command ran: " + link_->problem(),
                 Effect::unknown);
         }
-        const bool wrote = feed(command, session, fed);
+        entry.heard(run.end.err);
+        const bool wrote = session.feed(entry);
         if (run.closed) { return ok(); }
         if (run.told() && (run.progress || !quiet_until)) {
             quiet_until = boot_now() + output_quiet;

@@ -6,6 +6,7 @@
 #include "model/host.hpp"
 #include "transport/envelope.hpp"
 #include "transport/known_hosts.hpp"
+#include "transport/passwords.hpp"
 #include "transport/transport.hpp"
 
 #include <memory>
@@ -43,7 +44,8 @@ private:
 struct SshOptions {
     EnvelopePlaces places;
     std::shared_ptr<JumpPool> jumps;  ///< shared by the carriers of a run; empty = one of its own
-    std::string agent_socket;         ///< SSH_AUTH_SOCK; "" = no agent
+    std::shared_ptr<Passwords> passwords;            ///< shared by the carriers of a run; the same
+    std::string agent_socket;                        ///< SSH_AUTH_SOCK; "" = no agent
     Nanos connect_within{std::chrono::seconds{10}};  ///< until TCP is up, within the deadline
 };
 

@@ -92,6 +92,30 @@ TEST_CASE("a service can be marked as stateful") {
     CHECK(loaded.catalog.services[0].stateful);
 }
 
+TEST_CASE("where the password of sudo lies is read in its three forms") {
+    const auto source = [](const std::string& value) {
+        const std::string text =
+            with(lab_catalog, "[host.app-2]\n",
+                 "[host.app-2]\nbecome = \"sudo\"\nbecome_password = " + value + "\n");
+        const LoadedCatalog loaded = read(text);
+        REQUIRE_MESSAGE(loaded.diagnostics.empty(), shown(loaded.diagnostics, text));
+        return host(loaded.catalog, "app-2").connection.become_password;
+    };
+    CHECK(source("{ file = \"sudo.secret\" }").file == "/lab/sudo.secret");
+    CHECK(source("{ credential = \"ops\" }").credential == "ops");
+    CHECK(source("{ command = [\"pass\", \"ops\"] }").command ==
+          std::vector<std::string>{"pass", "ops"});
+}
+
+TEST_CASE("a password in the catalog itself is refused and its line is not shown") {
+    const std::string text = with(lab_catalog, "[host.app-2]\n",
+                                  "[host.app-2]\nbecome = \"sudo\"\nbecome_password = \"s3cr\"\n");
+    const Diagnostics found = read(text).diagnostics;
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].code == codes::wrong_type);
+    CHECK(shown(found, text).find("s3cr") == std::string::npos);
+}
+
 TEST_CASE("everything but the class lab is guarded") {
     CHECK(read(with(sample_catalog, "class = \"lab\"", "class = \"staging\"")).catalog.guarded());
 }
@@ -139,6 +163,19 @@ TEST_CASE("mistakes in a catalog are told with code, place and help") {
         {"user    = \"root\"", "port    = 0", codes::out_of_range, 10, 11, 1, "at most 65535"},
         {"user    = \"root\"", "port    = \"22\"", codes::wrong_type, 10, 11, 4, "port = 22"},
         {"user    = \"root\"", "become  = \"su\"", codes::bad_choice, 10, 11, 4, "sudo"},
+        {"user    = \"root\"", "become_password = { file = \"x\" }", codes::useless_key, 10, 19, 14,
+         "needs become = \"sudo\""},
+        {"user    = \"root\"", "become = \"doas\"\nbecome_password = { file = \"x\" }",
+         codes::useless_key, 11, 19, 14, "permit nopass"},
+        {"user    = \"root\"", "become = \"sudo\"\nbecome_password = { }", codes::missing_key, 11,
+         19, 3, "names no file"},
+        {"user    = \"root\"",
+         "become = \"sudo\"\nbecome_password = { file = \"x\", credential = \"y\" }",
+         codes::useless_key, 11, 19, 32, "more than one"},
+        {"user    = \"root\"", "become = \"sudo\"\nbecome_password = { credential = \"../x\" }",
+         codes::bad_name, 11, 34, 6, "CREDENTIALS_DIRECTORY"},
+        {"user    = \"root\"", "known_hosts = \"ssh_config\"", codes::bad_choice, 10, 15, 12,
+         "openssh"},
         {"user    = \"root\"", "transport = \"shs\"", codes::bad_choice, 10, 13, 5,
          "did you mean `ssh`?"},
         {"user    = \"root\"", "jump = \"bal1\"", codes::unknown_host, 10, 8, 6,

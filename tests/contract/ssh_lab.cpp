@@ -94,16 +94,38 @@ bool enter() {
     std::atexit(end_children);
     loopback_up();
     std::filesystem::create_directories(directory);
+    // What is made new below /etc lies in our tmpfs.
+    std::filesystem::create_directories(directory + "/etc.new");
+    std::filesystem::create_directories(directory + "/etc.work");
+    must(::mount(
+             "drl", "/etc", "overlay", 0,
+             ("lowerdir=/etc,upperdir=" + directory + "/etc.new,workdir=" + directory + "/etc.work")
+                 .c_str()) == 0,
+         "overlay on /etc");
     std::filesystem::create_directories("/run/sshd");
     std::filesystem::create_directories("/root/.ssh");
-    cover(
-        "/etc/passwd",
-        slurp("/etc/passwd") + "plain:x:4001:4001::/tmp:/bin/sh\nadmin:x:4002:4002::/tmp:/bin/sh\n",
-        0644);
+    cover("/etc/passwd",
+          slurp("/etc/passwd") +
+              "plain:x:4001:4001::/tmp:/bin/sh\nadmin:x:4002:4002::/tmp:/bin/sh\n"
+              "asked:x:4003:4003::/tmp:/bin/sh\n",
+          0644);
+    // The password of `asked` is sudo_password, as `openssl passwd -6` writes it.
     cover("/etc/shadow",
-          slurp("/etc/shadow") + "plain:*:19000:0:99999:7:::\nadmin:*:19000:0:99999:7:::\n", 0640);
-    cover("/etc/group", slurp("/etc/group") + "plain:x:4001:\nadmin:x:4002:\n", 0644);
-    cover("/etc/sudoers", "root ALL=(ALL:ALL) ALL\nadmin ALL=(root) NOPASSWD: ALL\n", 0440);
+          slurp("/etc/shadow") +
+              "plain:*:19000:0:99999:7:::\nadmin:*:19000:0:99999:7:::\n"
+              "asked:$6$abcdefgh$xipHhw9/NU1ASPvh9yHqieZTU/wnHyMSOZS8m4xkh3DunUWS9aWU6YyGCVH6."
+              "orJUrRcjNuTwSSMmBOVdkdOl0:19000:0:99999:7:::\n",
+          0640);
+    cover("/etc/group", slurp("/etc/group") + "plain:x:4001:\nadmin:x:4002:\nasked:x:4003:\n",
+          0644);
+    // use_pty is Debian's default; the log is what a fan-out with a wrong password would fill.
+    cover("/etc/sudoers",
+          "Defaults use_pty, !syslog, logfile=" + sudo_log +
+              "\nroot ALL=(ALL:ALL) ALL\n"
+              "admin ALL=(root) NOPASSWD: ALL\nasked ALL=(root) ALL\n",
+          0440);
+    spill("/etc/doas.conf", "permit nopass admin as root\npermit asked as root\n");
+    must(::chmod("/etc/doas.conf", 0644) == 0, "mode");
     return true;
 }
 

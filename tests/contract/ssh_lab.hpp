@@ -18,6 +18,9 @@ namespace drill::lab {
 
 /// Keys, users and files; everything lies below this directory of a private tmpfs.
 inline const std::string directory = "/run/drl";
+/// Users: root, `admin` (sudo and doas without a password), `asked` (sudo asks for one), `plain`.
+inline const std::string sudo_password = "se cret";
+inline const std::string sudo_log = "/run/drl/sudo.log";
 /// "ed25519" (let in everywhere), "rsa", "ecdsa", "encrypted" (passphrase "secret"), "stranger".
 [[nodiscard]] std::string key(const std::string& name);
 

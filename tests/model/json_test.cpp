@@ -138,6 +138,24 @@ TEST_CASE("an unknown member of a plan is refused even when the hash fits") {
     CHECK(back.error().message == "`drill_surprise` is not known");
 }
 
+TEST_CASE("a lease without a password source is written as before there were any") {
+    const std::string text = lease_to_json(example());
+    CHECK(text.find("become_password") == std::string::npos);
+    const Result<Lease> back = lease_from_json(text);
+    REQUIRE(back);
+    CHECK(back->connection.become_password.empty());
+}
+
+TEST_CASE("a lease keeps where the password of sudo lies") {
+    Lease lease = example();
+    lease.connection.become_password.command = {"pass", "show", "ops"};
+    const Result<Lease> back = lease_from_json(lease_to_json(lease));
+    REQUIRE(back);
+    CHECK(back->connection.become_password == lease.connection.become_password);
+    CHECK(problem(with(lease_to_json(lease), "\"credential\":\"\",", "")) ==
+          "`connection.become_password.credential` is missing");
+}
+
 TEST_CASE("a missing member is named with its path") {
     CHECK(problem(with(lease_to_json(example()), "\"argv\":[\"nft\",\"delete\",\"table\"],", "")) ==
           "`change.undo[0].argv` is missing");

@@ -75,8 +75,10 @@ public:
                 .lasting = one_of<Lasting>(2)};
     }
     Connection connection(int depth = 2) {
-        Connection out{text(), text(), text(), one_of<std::uint16_t>(65536), text(), text(), text(),
-                       text(), text(), {}};
+        Connection out{text(), text(), text(), one_of<std::uint16_t>(65536),
+                       text(), text(), text(), text(),
+                       text(), {},     {}};
+        if (coin()) { out.become_password = {text(), text(), texts()}; }
         if (depth > 0 && coin()) { out.jumps.push_back(connection(depth - 1)); }
         return out;
     }

@@ -41,6 +41,8 @@ TEST_CASE("each difference is one line that names place, member and both values"
          "host " + host + ": path of nft changed /usr/sbin/nft -> none\n"},
         {[&](Plan& p) { p.hosts[host].connection.port = 2222; },
          "host " + host + ": port changed 22 -> 2222\n"},
+        {[&](Plan& p) { p.hosts[host].connection.become_password.file = "/secret"; },
+         "host " + host + ": where the password of sudo lies changed\n"},
         {[](Plan& p) { p.hosts.erase("bal-1"); }, "host bal-1: removed\n"},
         {[](Plan& p) { p.hosts["new"]; }, "host new: added\n"},
         {[](Plan& p) { p.environment = "prod"; }, "environment changed lab -> prod\n"},

@@ -32,6 +32,28 @@ TEST_CASE("become puts sudo -n in front of everything") {
     CHECK(command->line == "exec env LC_ALL=C sudo -n -- ls -l '/a b'");
 }
 
+TEST_CASE("doas is asked not to ask") {
+    Connection connection = plain;
+    connection.become = "doas";
+    const auto command = command_of(list, connection, {});
+    REQUIRE(command);
+    CHECK(command->line == "exec env LC_ALL=C doas -n -- ls -l '/a b'");
+    CHECK(command->asks.empty());
+}
+
+TEST_CASE("sudo with a password gets marks of its own in each command") {
+    Connection connection = with_sudo();
+    connection.become_password.file = "/secret";
+    const auto first = command_of(list, connection, {});
+    const auto second = command_of(list, connection, {});
+    REQUIRE(first);
+    REQUIRE(second);
+    CHECK(first->asks != second->asks);
+    CHECK(first->begins != second->begins);
+    CHECK(first->line.find("sudo -S -k -p " + first->asks + " -- /bin/sh -c") != std::string::npos);
+    CHECK(first->input.empty());
+}
+
 TEST_CASE("words that csh or fish read differently travel as octal digits") {
     const std::string line = command_line({"echo", "it's\n!\\ \x80"});
     for (const char c : line) { CHECK((c >= ' ' && c <= '~' && c != '!')); }
@@ -62,7 +84,7 @@ TEST_CASE("arguments that no exec could take are refused before anything is sent
 
 TEST_CASE("an unknown become is refused") {
     Connection odd = plain;
-    odd.become = "doas";
+    odd.become = "su";
     CHECK(command_of(list, odd, {}).error().code == Code::invalid);
 }
 
@@ -74,6 +96,45 @@ TEST_CASE("a sudo that wants a password is a refusal without effect and says wha
     CHECK(reply.error().effect == Effect::none);
     CHECK(reply.error().message.find("sudo -n is not allowed for kim on app-1") == 0);
     CHECK(reply.error().message.find("NOPASSWD") != std::string::npos);
+    CHECK(reply.error().message.find("drill doctor app-1 --sudoers") != std::string::npos);
+}
+
+TEST_CASE("a doas that wants a password is a refusal without effect and says what to do") {
+    Connection connection = plain;
+    connection.become = "doas";
+    for (const char* said : {"doas: Authentication required\n", "doas: Operation not permitted\n",
+                             "doas: doas is not enabled, /etc/doas.conf: No such file\n"}) {
+        const auto reply = reply_of(list, connection, Ended{.status = 1, .err = said});
+        REQUIRE(!reply);
+        CHECK(reply.error().code == Code::refused);
+        CHECK(reply.error().effect == Effect::none);
+        CHECK(reply.error().message.find("permit nopass kim as root") != std::string::npos);
+    }
+}
+
+TEST_CASE("a program that never began is no success whatever the status") {
+    const auto reply = reply_of(list, with_sudo(), Ended{.status = 0, .entered = Entered::outside});
+    REQUIRE(!reply);
+    CHECK(reply.error().code == Code::refused);
+    CHECK(reply.error().effect == Effect::none);
+}
+
+TEST_CASE("a password after which sudo gives up at once was rejected") {
+    const auto reply = reply_of(
+        list, with_sudo(),
+        Ended{
+            .status = 1, .err = "sudo: 1 incorrect password attempt\n", .entered = Entered::asked});
+    REQUIRE(!reply);
+    CHECK(reply.error().code == Code::auth_failed);
+}
+
+TEST_CASE("a right password of somebody who may not use sudo is no rejection of it") {
+    const auto reply = reply_of(
+        list, with_sudo(),
+        Ended{.status = 1, .err = "kim is not in the sudoers file.\n", .entered = Entered::asked});
+    REQUIRE(!reply);
+    CHECK(reply.error().code == Code::refused);
+    CHECK(reply.error().message.find("not in the sudoers file") != std::string::npos);
 }
 
 TEST_CASE("the same words from a command without become are its own") {
