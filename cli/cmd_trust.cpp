@@ -15,14 +15,21 @@ constexpr Nanos fetch_time = std::chrono::seconds{20};
 
 int trust_one(const Globals& globals, const TrustOptions& options, Fleet& fleet,
               const CatalogHost& host) {
-    const Result<SeenKey> seen =
-        fetch_host_key(host.connection, boot_now() + fetch_time, {}, fleet.ssh_options());
+    if (host.connection.known_hosts.empty()) {
+        complain("known_hosts of " + host.name +
+                 " is left to ssh_config, so its key is recorded there: ssh " +
+                 shell_quote(host.connection.address));
+        return exit_refused;
+    }
+    const Result<SeenKey> seen = fleet.host_key(host.connection, boot_now() + fetch_time);
     if (!seen) {
         complain(seen.error());
         return exit_refused;
     }
-    print(host.name + " (" + host.connection.address + " port " +
-          std::to_string(host.connection.port) + ") shows\n  " + seen->key.type + " " +
+    const std::string port = host.connection.port == 0
+                                 ? std::string(" port as ssh_config says")
+                                 : " port " + std::to_string(host.connection.port);
+    print(host.name + " (" + host.connection.address + port + ") shows\n  " + seen->key.type + " " +
           seen->fingerprint + "\n");
     if (!options.fingerprint.empty()) {
         if (options.fingerprint != seen->fingerprint) {

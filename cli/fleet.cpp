@@ -3,6 +3,7 @@
 
 #include "base/ids.hpp"
 #include "transport/local.hpp"
+#include "transport/openssh_master.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -31,7 +32,8 @@ std::string credential(const Connection& connection) {
 Fleet::Fleet(Nanos connect_within)
     : connect_within_(connect_within),
       jumps_(std::make_shared<JumpPool>()),
-      passwords_(std::make_shared<Passwords>(credentials_directory())) {
+      passwords_(std::make_shared<Passwords>(credentials_directory())),
+      controls_(std::make_shared<ControlDirectory>()) {
     lanes_ = std::make_unique<Lanes>(
         clock, mailbox,
         LanesOptions{.carrier = [this](const Connection& to) { return carrier(to); }});
@@ -47,8 +49,21 @@ SshOptions Fleet::ssh_options() const {
 }
 
 std::unique_ptr<Carrier> Fleet::carrier(const Connection& connection) const {
-    if (connection.transport == "local") { return make_local(connection, {.passwords = passwords_}); }
-    return make_ssh(connection, ssh_options());
+    if (connection.transport == "local") {
+        return make_local(connection, {.passwords = passwords_});
+    }
+    if (connection.transport == "openssh") {
+        return make_openssh(connection, {.ssh = ssh_options(), .directory = controls_});
+    }
+    // A lease of a later version may name a way that this one does not have.
+    return connection.transport == "ssh" ? make_ssh(connection, ssh_options()) : nullptr;
+}
+
+Result<SeenKey> Fleet::host_key(const Connection& connection, Nanos deadline) const {
+    if (connection.transport == "openssh") {
+        return openssh_fetch_host_key(connection, deadline, {});
+    }
+    return fetch_host_key(connection, deadline, {}, ssh_options());
 }
 
 namespace {

@@ -6,6 +6,7 @@
 #include "transport/clock.hpp"
 #include "transport/lanes.hpp"
 #include "transport/mailbox.hpp"
+#include "transport/openssh.hpp"
 #include "transport/passwords.hpp"
 #include "transport/sampler.hpp"
 #include "transport/ssh.hpp"
@@ -33,12 +34,15 @@ public:
     /// For command probes: carriers of their own, kept between questions.
     [[nodiscard]] CommandRunner command_runner(const std::map<std::string, PlannedHost>& hosts);
     [[nodiscard]] SshOptions ssh_options() const;
+    /// The key that a host proves to own, by the way that its connection names.
+    [[nodiscard]] Result<SeenKey> host_key(const Connection& connection, Nanos deadline) const;
 
 private:
     Nanos connect_within_;
     [[nodiscard]] std::unique_ptr<Carrier> carrier(const Connection& connection) const;
     std::shared_ptr<JumpPool> jumps_;
-    std::shared_ptr<Passwords> passwords_;  // as the jumps: shared by all carriers
+    std::shared_ptr<Passwords> passwords_;        // as the jumps: shared by all carriers
+    std::shared_ptr<ControlDirectory> controls_;  // outlives the masters whose sockets it holds
     std::unique_ptr<Lanes> lanes_;
 };
 

@@ -24,7 +24,7 @@ constexpr std::int64_t lowest_tier = 10;
 constexpr Nanos longest_objective = std::chrono::hours{24 * 30};
 
 const std::vector<std::string> classes{"lab", "staging", "production"};
-const std::vector<std::string> transports{"ssh", "local"};
+const std::vector<std::string> transports{"ssh", "openssh", "local"};
 const std::vector<std::string> become_ways{"sudo", "doas"};
 const std::string left_to_ssh_config = "ssh_config";
 constexpr std::size_t longest_credential = 64;

@@ -366,8 +366,10 @@ Error untrusted(const Connection& connection, const HostKey& key, const KeyJudge
         case Trust::authority_only:
             text = "for " + who + " only a @cert-authority is recorded in " +
                    connection.known_hosts +
-                   ", and this drill cannot check certificates. It showed " + seen +
-                   ". To trust this key itself: drill trust " + connection.host;
+                   ", and transport = \"ssh\" cannot check certificates. It showed " + seen +
+                   ". With transport = \"openssh\" in [host." + connection.host +
+                   "] its certificate counts. To trust this key itself: drill trust " +
+                   connection.host;
             break;
     }
     return fail(Code::host_key, text, Effect::none);

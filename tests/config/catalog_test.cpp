@@ -92,6 +92,40 @@ TEST_CASE("a service can be marked as stateful") {
     CHECK(loaded.catalog.services[0].stateful);
 }
 
+TEST_CASE("by openssh what the catalog does not say is left to ssh_config") {
+    std::string text = with(lab_catalog, "user    = \"root\"", "transport = \"openssh\"");
+    text = with(text, "key     = { file = \"lab/id_ed25519\" }", "known_hosts = \"ssh_config\"");
+    const LoadedCatalog loaded = read(text);
+    REQUIRE_MESSAGE(loaded.diagnostics.empty(), shown(loaded.diagnostics, text));
+    const Connection& c = host(loaded.catalog, "app-1").connection;
+    CHECK(c.transport == "openssh");
+    CHECK(c.port == 0);
+    CHECK(c.user.empty());
+    CHECK(c.key_file.empty());
+    CHECK(c.known_hosts.empty());
+}
+
+TEST_CASE("by openssh the catalog's own known_hosts holds unless it is left to ssh_config") {
+    const std::string text =
+        with(lab_catalog, "[host.app-2]\n",
+             "[host.app-2]\ntransport = \"openssh\"\nport = 2222\nuser = \"kim\"\n");
+    const LoadedCatalog loaded = read(text);
+    REQUIRE_MESSAGE(loaded.diagnostics.empty(), shown(loaded.diagnostics, text));
+    const Connection& c = host(loaded.catalog, "app-2").connection;
+    CHECK(c.port == 2222);
+    CHECK(c.user == "kim");
+    CHECK(c.known_hosts == "/lab/known_hosts");
+}
+
+TEST_CASE("a host by ssh cannot lie behind one that only openssh reaches") {
+    std::string text = with(lab_catalog, "[host.app-1]\n", "[host.app-1]\njump = \"app-2\"\n");
+    text = with(text, "[host.app-2]\n", "[host.app-2]\ntransport = \"openssh\"\n");
+    const Diagnostics found = read(text).diagnostics;
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].code == codes::bad_choice);
+    CHECK(found[0].help == "transport = \"openssh\" in [host.app-1]");
+}
+
 TEST_CASE("where the password of sudo lies is read in its three forms") {
     const auto source = [](const std::string& value) {
         const std::string text =

@@ -4,6 +4,7 @@
 #include "transport/clock.hpp"
 #include "transport/lanes.hpp"
 #include "transport/mailbox.hpp"
+#include "transport/openssh.hpp"
 #include "transport/ssh.hpp"
 
 #include <doctest/doctest.h>
@@ -25,8 +26,12 @@ struct Way {
 
 const std::vector<Way>& ways() {
     static const std::vector<Way> all{
-        {"ssh", [](const Connection& to, std::shared_ptr<Passwords> passwords) {
+        {"ssh",
+         [](const Connection& to, std::shared_ptr<Passwords> passwords) {
              return make_ssh(to, {.passwords = std::move(passwords)});
+         }},
+        {"openssh", [](const Connection& to, std::shared_ptr<Passwords> passwords) {
+             return make_openssh(to, {.ssh = {.passwords = std::move(passwords)}});
          }}};
     return all;
 }

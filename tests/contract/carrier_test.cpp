@@ -5,6 +5,7 @@
 #include "ssh_lab.hpp"
 #include "transport/clock.hpp"
 #include "transport/local.hpp"
+#include "transport/openssh.hpp"
 #include "transport/ssh.hpp"
 
 #include <doctest/doctest.h>
@@ -33,12 +34,21 @@ std::unique_ptr<Carrier> through_jumps() {
     return make_ssh(target);
 }
 
+std::unique_ptr<Carrier> openssh_through_jumps() {
+    Connection target = lab::plain().connection();
+    target.jumps = {lab::bastion().connection(), lab::inner().connection()};
+    return make_openssh(target);
+}
+
 const std::vector<Way>& ways() {
     static const std::vector<Way> all{
         {"local", [] { return make_local(Connection{.host = "here", .transport = "local"}); }},
-        {"openssh", [] { return make_ssh(lab::plain().connection()); }},
+        {"sshd", [] { return make_ssh(lab::plain().connection()); }},
         {"dropbear", [] { return make_ssh(lab::dropbear().connection()); }},
         {"two jumps", through_jumps},
+        {"openssh's client", [] { return make_openssh(lab::plain().connection()); }},
+        {"openssh's client to dropbear", [] { return make_openssh(lab::dropbear().connection()); }},
+        {"openssh's client by two jumps", openssh_through_jumps},
     };
     return all;
 }
@@ -225,7 +235,23 @@ TEST_CASE("a program that a signal ended is an unknown effect that names the sig
         const auto reply = lab::perform(carrier, {"sh", "-c", "kill -KILL $$"});
         REQUIRE(!reply);
         CHECK(reply.error().effect == Effect::unknown);
+        CHECK(reply.error().message.starts_with("sh was ended by signal "));
+    });
+}
+
+TEST_CASE("the signal that ended a program is named, but where OpenSSH's client keeps it") {
+    for (std::size_t i = 0; i < 4; ++i) {
+        const auto reply = lab::perform(*ways()[i].make(), {"sh", "-c", "kill -KILL $$"});
+        REQUIRE(!reply);
         CHECK(reply.error().message == "sh was ended by signal KILL");
+    }
+}
+
+TEST_CASE("a program that answers 255 is no lost connection") {
+    on_all([](Carrier& carrier) {
+        const auto reply = lab::perform(carrier, {"sh", "-c", "exit 255"});
+        REQUIRE_MESSAGE(reply, text_of(reply));
+        CHECK(reply->status == 255);
     });
 }
 
