@@ -311,7 +311,7 @@ constexpr KeyRule keys[] = {
      .table = "host",
      .name = "user",
      .type = KeyType::address,
-     .help = "The account there. Without it: the one that runs drill."},
+     .help = "The account there. Without it: root; by openssh, as ssh_config says."},
     {.file = catalog,
      .table = "host",
      .name = "port",
@@ -319,32 +319,45 @@ constexpr KeyRule keys[] = {
      .fallback = "22",
      .least = 1,
      .most = 65'535,
-     .help = "Port of its SSH server."},
+     .help = "Port of its SSH server. By openssh and without it, as ssh_config says."},
     {.file = catalog,
      .table = "host",
      .name = "key",
      .type = KeyType::key_file,
-     .help = "The private key; only you may be able to read it."},
+     .help = "The private key; only you may be able to read it. Without it: the agent's keys; by "
+             "openssh, as ssh_config says."},
     {.file = catalog,
      .table = "host",
      .name = "known_hosts",
      .type = KeyType::text,
      .fallback = "\"known_hosts\"",
      .help = "File with the keys of hosts. Relative paths begin at the catalog's directory. Keys "
-             "are checked strictly; `drill trust HOST` records one."},
+             "are checked strictly; `drill trust HOST` records one. By openssh, \"ssh_config\" "
+             "leaves it to the files that are named there."},
     {.file = catalog,
      .table = "host",
      .name = "become",
      .type = KeyType::choice,
-     .choices = "sudo",
-     .help = "How root is reached where the account is not root."},
+     .choices = "sudo|doas",
+     .help = "How root is reached where the account is not root. Neither may ask for a password, "
+             "but where become_password says where sudo's lies."},
+    {.file = catalog,
+     .table = "host",
+     .name = "become_password",
+     .type = KeyType::secret,
+     .help = "Where the password of sudo lies: a file that only you can read, a credential that "
+             "systemd gives (LoadCredential=), or a command that prints it. It is read when a "
+             "host is asked or changed, and goes to sudo over standard input only. After one "
+             "rejection it is not tried again."},
     {.file = catalog,
      .table = "host",
      .name = "transport",
      .type = KeyType::choice,
      .fallback = "\"ssh\"",
-     .choices = "ssh|local",
-     .help = "How it is reached; local is this machine, without a connection."},
+     .choices = "ssh|openssh|local",
+     .help = "How it is reached. openssh uses the ssh program with your ssh_config: for "
+             "certificates, host keys signed by an authority, FIDO, GSSAPI and ProxyCommand. local "
+             "is this machine, without a connection."},
     {.file = catalog,
      .table = "host",
      .name = "jump",
@@ -417,6 +430,8 @@ std::string_view describe(KeyType type) noexcept {
         case KeyType::addresses: return "array of IPv4 and IPv6 addresses";
         case KeyType::labels: return "table of texts";
         case KeyType::key_file: return "{ file = \"path\" }";
+        case KeyType::secret:
+            return "{ file = \"path\" }, { credential = \"name\" } or { command = [\"...\"] }";
         case KeyType::pick: return "count, percentage or \"all\"";
         case KeyType::predicate: return "predicate such as \"success >= 99% for 10s\"";
         case KeyType::after: return "array of step names";

@@ -27,6 +27,7 @@ enum class KeyType : std::uint8_t {
     addresses,  ///< array of IPv4 and IPv6 addresses
     labels,     ///< table of texts
     key_file,   ///< { file = "..." }
+    secret,     ///< where one lies: { file }, { credential } or { command }
     pick,       ///< count, percentage or "all"
     predicate,  ///< "success >= 99% for 10s"
     after,      ///< array of step names, "x" or "x:held"

@@ -199,6 +199,16 @@ private:
             case KeyType::key_file:
                 schema = closed_table({{"file", {{"type", "string"}, {"minLength", 1}}}}, {"file"});
                 break;
+            case KeyType::secret:
+                schema = closed_table(
+                    {{"file", {{"type", "string"}, {"minLength", 1}}},
+                     {"credential", text_schema("^[^./][^/]{0,63}$")},
+                     {"command",
+                      {{"type", "array"}, {"minItems", 1}, {"items", {{"type", "string"}}}}}},
+                    {});
+                schema["minProperties"] = 1;
+                schema["maxProperties"] = 1;
+                break;
             case KeyType::pick:
                 schema = any_of({integer_schema(key.least, key.most),
                                  text_schema(percent_pattern),
