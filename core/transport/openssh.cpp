@@ -201,11 +201,14 @@ Result<Reply> Openssh::attempt(const Action& action, const Command& command, Ent
         const bool kept = master_ != nullptr;
         if (!kept) { DRILL_CHECK(log_in(wait)); }
         Session session;
+        const Nanos asked = boot_now();
         const Status opened = open(command, session, kept, wait);
         if (opened) {
             auto end = follow(entry, session, wait);
             if (!end) { return std::move(end).error(); }
-            return reply_of(action, connection_, std::move(*end));
+            auto reply = reply_of(action, connection_, std::move(*end));
+            if (reply) { reply->asked = asked; }
+            return reply;
         }
         Error error = opened.error();
         // Only a kept master that turned out dead or silent is replaced, and only once.
