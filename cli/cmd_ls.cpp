@@ -12,8 +12,9 @@ namespace drill::cli {
 
 namespace {
 std::optional<Verdict> verdict_of(const std::string& name) {
-    for (const Verdict verdict : {Verdict::passed, Verdict::failed, Verdict::refused,
-                                  Verdict::halted, Verdict::invalid, Verdict::dirty}) {
+    for (const Verdict verdict :
+         {Verdict::passed, Verdict::failed, Verdict::refused, Verdict::halted, Verdict::invalid,
+          Verdict::dirty, Verdict::rehearsed}) {
         if (name == name_of(verdict)) { return verdict; }
     }
     return std::nullopt;

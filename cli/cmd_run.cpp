@@ -4,6 +4,7 @@
 #include "base/ids.hpp"
 #include "base/text.hpp"
 #include "cli/control.hpp"
+#include "cli/enter_watch.hpp"
 #include "cli/inbox_watch.hpp"
 #include "cli/session.hpp"
 #include "cli/verbs.hpp"
@@ -97,6 +98,31 @@ bool confirmed(const Globals& globals, const RunOptions& options, const Plan& pl
     return false;
 }
 
+/// `--hold STEP` wants a fault that lasts, and that Enter can end.
+bool can_be_held(const Plan& plan, const std::string& name) {
+    if (name.empty()) { return true; }
+    std::vector<std::string> names;
+    std::string why;
+    for (const PlannedStep& step : plan.steps) {
+        names.push_back(step.name);
+        if (step.name != name) { continue; }
+        const bool instant =
+            !step.changes.empty() && step.changes.front().change.ending == Ending::instant;
+        if (!instant && !step.cuts_control) { return true; }
+        why = instant ? "is over at once: there is nothing to hold"
+                      : "cuts its own way: Enter could not end it";
+    }
+    if (why.empty()) {
+        const auto near = nearest(name, names);
+        complain("--hold: there is no step `" + name + "`; " +
+                 (near ? "did you mean `" + *near + "`?" : "steps are " + join(names, ", ")) +
+                 ". Nothing was touched");
+    } else {
+        complain("--hold: step " + name + " " + why + ". Nothing was touched");
+    }
+    return false;
+}
+
 std::string own_digest() {
     std::ifstream in("/proc/self/exe", std::ios::binary);
     std::stringstream bytes;
@@ -151,9 +177,11 @@ RunStart run_start(const std::string& id, const Planned& planned, const RunOptio
     return start;
 }
 
-ConductorInput conductor_input(const Planned& planned, const std::string& id, std::int64_t number,
-                               const std::string& by) {
+ConductorInput conductor_input(const Planned& planned, const RunOptions& options,
+                               const std::string& id, std::int64_t number, const std::string& by) {
     ConductorInput input{};
+    input.rehearse = options.rehearse;
+    input.hold = options.hold;
     input.plan = planned.plan;
     input.kinds = fault_kinds();
     input.frame = {.run = id,
@@ -236,10 +264,11 @@ int carry_out(const Globals& globals, const RunOptions& options, Fleet& fleet, S
            planned.plan.hash.c_str(), ledger.head().c_str());
     const auto sampler =
         make_sampler(std::move(probes), fleet.clock, fleet.command_runner(planned.plan.hosts));
-    Conductor conductor(conductor_input(planned, id, *number, short_name(who)));
+    Conductor conductor(conductor_input(planned, options, id, *number, short_name(who)));
     Progress shown;
     const std::string state = state_directory(globals);
     InboxWatch inbox(state, id, fleet.mailbox);
+    const EnterWatch enter(options.hold, fleet.mailbox);
     signals.listen(fleet.mailbox, [&shown] { return shown.open(); });
     progress("run " + std::to_string(*number) + "  " + planned.plan.experiment + "  environment " +
              planned.plan.environment + "  plan " + planned.plan.hash.substr(0, 12));
@@ -269,7 +298,7 @@ int carry_out(const Globals& globals, const RunOptions& options, Fleet& fleet, S
     if (const Result<LedgerReader> reader = LedgerReader::open(state)) {
         (void)file_letters(state, *reader, ledger, fleet.clock.now());
     }
-    const int exit = static_cast<int>(outcome.verdict);
+    const int exit = exit_code_of(outcome.verdict);
     print(render_report({.outcome = std::move(outcome),
                          .plan = &planned.plan,
                          .experiment = planned.plan.experiment,
@@ -286,6 +315,12 @@ int carry_out(const Globals& globals, const RunOptions& options, Fleet& fleet, S
 
 int run(const Globals& globals, const RunOptions& options) {
     if (const Status safe = forbid_core_dumps(); !safe) { complain(safe.error()); }
+    if (!options.hold.empty() && (globals.no_input || !has_person())) {
+        complain("--hold " + options.hold +
+                 " waits for Enter, and there is no terminal to press it on. Nothing was touched. "
+                 "A hold of a fixed time stands in the file: hold = ...");
+        return exit_usage;
+    }
     Signals signals;
     Fleet fleet;
     signals.listen(fleet.mailbox, {});
@@ -298,6 +333,7 @@ int run(const Globals& globals, const RunOptions& options) {
         if (exit == exit_refused) { name_dead_runs(state); }
         return exit;
     }
+    if (!can_be_held(planned->plan, options.hold)) { return exit_usage; }
     if (leases_in_the_way(globals, state, planned->plan, fleet)) { return exit_refused; }
     if (!confirmed(globals, options, planned->plan)) { return exit_refused; }
     auto probes = plan_probes(planned->plan.probes, probe_kinds());  // reads their secrets

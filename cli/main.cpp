@@ -128,6 +128,12 @@ void add_run(CLI::App& app, RunOptions& options) {
         ->type_name("TEXT");
     verb->add_option("--seed", options.seed, "Of the picks; else drawn, and recorded")
         ->type_name("N");
+    CLI::Option* rehearse =
+        verb->add_flag("--rehearse", options.rehearse,
+                       "Probes, gates and guards, but no fault;\nends as REHEARSED, exit code 0");
+    verb->add_option("--hold", options.hold, "Hold this step until Enter, within\nlimit.longest")
+        ->type_name("STEP")
+        ->excludes(rehearse);
 }
 
 void add_undo(CLI::App& app, UndoOptions& options) {

@@ -17,6 +17,8 @@ struct PlanOptions {
 };
 struct RunOptions {
     std::string file, confirm, reason;
+    std::string hold;      ///< a step that is held until Enter
+    bool rehearse{false};  ///< everything but the faults
     std::optional<std::uint64_t> seed;
 };
 struct ShowOptions {

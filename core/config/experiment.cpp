@@ -448,6 +448,11 @@ void ExperimentReader::step(const Node& node) {
     if (const Node* cuts = table.get("cuts_control")) {
         step.cuts_control = read_boolean(report_, *cuts, "cuts_control").value_or(false);
     }
+    if (const Node* partial = table.get("on_partial")) {
+        static const std::vector<std::string> choices{"undo", "continue"};
+        const bool go_on = read_choice(report_, *partial, "on_partial", choices) == "continue";
+        step.on_partial = go_on ? OnPartial::go_on : OnPartial::undo;
+    }
     table.close();
     out_.steps.push_back(std::move(step));
 }

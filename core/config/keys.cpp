@@ -268,6 +268,14 @@ constexpr KeyRule keys[] = {
      .fallback = "false",
      .help = "Says that this fault cuts the way by which drill reaches the host. Then silence is "
              "expected, nothing is renewed, and a halt cannot reach it before its end."},
+    {.file = experiment,
+     .table = "step",
+     .name = "on_partial",
+     .type = KeyType::choice,
+     .fallback = "\"undo\"",
+     .choices = "undo|continue",
+     .help = "What follows when the fault takes effect on some of its targets only: everything is "
+             "undone, or the others are held. A run that goes on so is never PASSED."},
     {.file = catalog,
      .table = "environment",
      .name = "name",

@@ -326,6 +326,7 @@ void ChangeRun::seek(TurnWriter& turn, Presence found, Nanos received, const std
     if (found == Presence::bites) {
         bite_at_ = received;
         hold_ends_ = received + step_.hold;
+        if (open_) { hold_ends_ = hold_told_ ? received : longest_hold(received); }
         stage_ = Stage::held;
         lease_->state = LeaseState::held;
         turn.keep(*lease_);
@@ -333,8 +334,11 @@ void ChangeRun::seek(TurnWriter& turn, Presence found, Nanos received, const std
                    .step = step_.name,
                    .host = planned_.host,
                    .lease = lease_id_,
-                   .message = place() + ": bites",
-                   .data = {{"bite_ns", received.count()}}});
+                    .message = place() + ": bites" +
+                               (open_ && !hold_told_ ? ", held until Enter, at most " +
+                                                           show_duration(*hold_ends_ - received)
+                                                     : ""),
+                    .data = {{"bite_ns", received.count()}}});
         turn.wake_at(*hold_ends_);
         if (lease_->change.ending != Ending::instant && !step_.cuts_control) {
             ask_at_ = apply_answered_.value_or(received) + ttl_ / 3;
@@ -579,6 +583,7 @@ ChangeOutcome ChangeRun::outcome() const {
     out.undone_at = release_ ? release_->undone_at() : std::nullopt;
     out.check = check_text_;
     out.check_finding = check_finding_;
+    out.took = took();
     out.note = stuck() ? lease_->note : why_;
     out.remark = remark_.empty() && release_ ? release_->said() : remark_;
     if (out.note.empty() && release_) {

@@ -60,6 +60,10 @@ public:
     void tick(TurnWriter& turn);
     /// Ends it now; a change that was never sent is simply not made.
     void end(TurnWriter& turn);
+    /// Held until end_hold() instead of for the planned time, as long as the limit allows.
+    void hold_open() { open_ = true; }
+    /// Its hold is over: at once, or, where it does not bite yet, when it does.
+    void end_hold(TurnWriter& turn);
 
     [[nodiscard]] Stage stage() const { return stage_; }
     [[nodiscard]] Failure failure() const { return failure_; }
@@ -68,6 +72,9 @@ public:
     /// Its lease exists and is not proven to be over: counts toward the limit.
     [[nodiscard]] bool in_force() const;
     [[nodiscard]] bool stuck() const;
+    [[nodiscard]] Took took() const;
+    /// It failed before it was seen to bite: on_partial says what follows.
+    [[nodiscard]] bool did_not_take() const { return failure_ != Failure::none && !bite_at_; }
     [[nodiscard]] const std::string& step() const { return step_.name; }
     [[nodiscard]] const std::string& host() const { return planned_.host; }
     [[nodiscard]] std::optional<Nanos> apply_sent() const { return apply_sent_; }
@@ -101,6 +108,7 @@ private:
     [[nodiscard]] Nanos last_end() const;
     /// Nobody can ask while it is on; what is over at once is asked like any other.
     [[nodiscard]] bool cuts_its_way() const;
+    [[nodiscard]] Nanos longest_hold(Nanos bite) const;
     /// The hold, and what is asked while it lasts, are over at `when`.
     [[nodiscard]] bool hold_over(Nanos when) const;
 
@@ -137,6 +145,8 @@ private:
     bool away_{false};               ///< it cuts its own way: silence until its end is expected
     std::optional<Nanos> ended_at_;  ///< by the host's own log, where nobody could ask
     bool ending_{false};
+    bool open_{false};       ///< held until somebody says so
+    bool hold_told_{false};  ///< and somebody did
     bool stimulated_{false};
     Finding check_finding_{Finding::held};
     std::string check_text_;

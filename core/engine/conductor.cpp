@@ -1,4 +1,4 @@
-// See conductor.hpp.
+// See conductor.hpp; Rehearsal is in rehearsal.cpp.
 #include "engine/conductor.hpp"
 
 #include "base/text.hpp"
@@ -10,7 +10,6 @@
 namespace drill {
 
 namespace {
-constexpr Nanos rehearsal_ttl = std::chrono::seconds{60};
 constexpr Nanos sample_flush = std::chrono::seconds{1};
 constexpr Nanos look_again = std::chrono::milliseconds{100};  // while something is watched
 constexpr Nanos shortest_baseline = std::chrono::milliseconds{200};
@@ -37,114 +36,13 @@ void tell_halting(TurnWriter& turn, const StopAsked& stop) {
     }
     turn.tell(std::move(note));
 }
+
+void tell_ending(TurnWriter& turn, bool in_force) {
+    turn.tell({.type = "run.ending",
+               .message = in_force ? "the run ends: everything is undone now"
+                                   : "the run ends; nothing was applied"});
+}
 }  // namespace
-
-// ---- rehearsal ---------------------------------------------------------------------------
-
-Rehearsal::Rehearsal(std::string host, const Connection& connection, const ObservedHost& known,
-                     const RunFrame& frame)
-    : host_(std::move(host)), connection_(connection), known_(known), frame_(frame) {}
-
-void Rehearsal::begin(TurnWriter& turn) {
-    begun_ = true;
-    lease_.id = turn.lease_id();
-    lease_.run = frame_.run;
-    lease_.step = "rehearsal";
-    lease_.kind = "rehearsal";
-    lease_.connection = connection_;
-    lease_.change.ending = Ending::instant;  // its guard undoes nothing
-    lease_.boot_id = known_.boot_id();
-    lease_.not_after = known_.uptime_at_least(turn.now().boot) + apply_window;
-    lease_.ttl = rehearsal_ttl;
-    lease_.until = turn.now().boot + apply_window + rehearsal_ttl;
-    lease_.until_wall = turn.now().wall + std::chrono::duration_cast<std::chrono::milliseconds>(
-                                              apply_window + rehearsal_ttl);
-    lease_.controller_boot = frame_.controller_boot;
-    turn.keep(lease_);
-    Envelope call{};
-    call.phase = phase_ = Phase::rehearse;
-    call.lease = lease_.id;
-    call.kind = lease_.kind;
-    call.boot_id = lease_.boot_id;
-    call.not_after = lease_.not_after;
-    call.ttl = rehearsal_ttl;
-    call.label = "run " + std::to_string(frame_.number) + " rehearsal of the guard by " + frame_.by;
-    order_ = turn.send(connection_, std::move(call), order_timeout, Urgency::change);
-}
-
-bool Rehearsal::answer(TurnWriter& turn, const Answered& answered) {
-    if (release_ && release_->answer(turn, answered)) {
-        lease_ = release_->lease();
-        return true;
-    }
-    if (!order_ || answered.order != *order_) { return false; }
-    order_.reset();
-    if (!answered.reply) {
-        fail_with(turn, answered.reply.error().text());
-        return true;
-    }
-    const int status = answered.reply->status;
-    if (status == EnvelopeStatus::stop_file) {
-        fail_with(turn, "/run/drill/stop exists there");
-    } else if (status == EnvelopeStatus::denied) {
-        fail_with(turn, "/etc/drill/deny forbids it there");
-    } else if (status == EnvelopeStatus::other_boot) {
-        fail_with(turn, "it was rebooted since it was observed");
-    } else if (status != EnvelopeStatus::done) {
-        const std::string said(trim(answered.reply->err));
-        fail_with(turn,
-                  std::string(phase_ == Phase::rehearse
-                                  ? "the guard could not be armed"
-                                  : "the guard did not outlive the connection that armed it") +
-                      " (envelope status " + std::to_string(status) + ")" +
-                      (said.empty() ? "" : ": " + escape_control(said, Lines::one)));
-    } else if (phase_ == Phase::rehearse) {
-        // The second half comes over a connection of its own: what ends with a login is seen.
-        Envelope call{};
-        call.phase = phase_ = Phase::rehearsed;
-        call.lease = lease_.id;
-        call.kind = lease_.kind;
-        call.boot_id = lease_.boot_id;
-        call.not_after = lease_.not_after;  // until then a mark keeps a doubled rehearsal out
-        order_ = turn.send(connection_, std::move(call), order_timeout, Urgency::question, true);
-    } else {
-        proven_ = true;
-        lease_.state = LeaseState::released;
-        turn.keep(lease_);
-    }
-    return true;
-}
-
-void Rehearsal::withheld(std::uint64_t order) {
-    if (order_ && *order_ == order) {
-        order_.reset();
-        lease_.state = LeaseState::released;
-        why_ = "the ledger cannot be written";
-    }
-}
-
-void Rehearsal::fail_with(TurnWriter& turn, std::string why) {
-    why_ = std::move(why);
-    turn.tell({.type = "rehearsal.failed",
-               .host = host_,
-               .lease = lease_.id,
-               .message = host_ + ": " + why_});
-    release_.emplace(lease_, turn.now().boot + order_timeout);
-    release_->begin(turn);
-    lease_ = release_->lease();
-}
-
-void Rehearsal::tick(TurnWriter& turn) {
-    if (release_) {
-        release_->tick(turn);
-        lease_ = release_->lease();
-    }
-}
-
-bool Rehearsal::settled() const {
-    return !begun_ || (!order_ && (!release_ || release_->finished()));
-}
-bool Rehearsal::stuck() const { return begun_ && lease_.state == LeaseState::stuck; }
 
 // ---- conductor ---------------------------------------------------------------------------
 
@@ -161,6 +59,7 @@ Conductor::Conductor(ConductorInput input) : input_(std::move(input)), random_(i
             DRILL_ASSERT(input_.hosts.contains(change.host));
             changes_.emplace_back(step, change, plan, kind, input_.hosts.at(change.host),
                                   input_.frame);
+            if (step.name == input_.hold) { changes_.back().hold_open(); }
             if (hosts.insert(change.host).second) {
                 rehearsals_.emplace_back(change.host, plan.hosts.at(change.host).connection,
                                          input_.hosts.at(change.host), input_.frame);
@@ -176,10 +75,16 @@ Turn Conductor::turn(const Instant& now, std::vector<News> news) {
         begun_ = true;
         began_ = flushed_at_ = now.boot;
         out.start_probes = true;
-        turn.tell({.type = "run.started",
-                   .message = "run " + std::to_string(input_.frame.number) + " of " +
-                              input_.plan.experiment + " begins",
-                   .data = {{"boot_ns", now.boot.count()}}});
+        TurnWriter::Note started{.type = "run.started",
+                                 .message = "run " + std::to_string(input_.frame.number) + " of " +
+                                            input_.plan.experiment + " begins",
+                                 .data = {{"boot_ns", now.boot.count()}}};
+        if (input_.rehearse) {
+            started.message += ", as a rehearsal";
+            started.data["fidelity"] = "rehearsal";
+        }
+        if (!input_.hold.empty()) { started.data["hold"] = input_.hold; }
+        turn.tell(std::move(started));
         for (Rehearsal& rehearsal : rehearsals_) { rehearsal.begin(turn); }
     }
     for (News& one : news) { take(turn, one); }
@@ -216,6 +121,8 @@ void Conductor::take(TurnWriter& turn, News& news) {
                    .message = "note",
                    .data = {{"letter", noted->letter}},
                    .personal = {{"by", noted->by}, {"text", noted->text}}});
+    } else if (const auto* over = std::get_if<HoldEnded>(&news)) {
+        end_hold(turn, over->step);
     } else if (const auto* withheld = std::get_if<Withheld>(&news)) {
         for (const std::uint64_t order : withheld->orders) {
             for (ChangeRun& change : changes_) { change.withheld(turn, order); }
@@ -286,6 +193,10 @@ void Conductor::prepare(TurnWriter& turn) {
     turn.tell({.type = "run.ready",
                .message = "guards rehearsed on " + std::to_string(rehearsals_.size()) +
                           (rehearsals_.size() == 1 ? " host" : " hosts") + ", steady state holds"});
+    if (input_.rehearse) {
+        end(turn, Cause::rehearsed, "a rehearsal: no fault was applied");
+        return;
+    }
     stage_ = Stage::injecting;
 }
 
@@ -340,10 +251,56 @@ void Conductor::watch_halts(TurnWriter& turn) {
     if (!halts_.empty()) { turn.wake_at(turn.now().boot + look_again); }
 }
 
+bool Conductor::goes_on_without(TurnWriter& turn, const ChangeRun& failed) {
+    const auto step =
+        std::find_if(input_.plan.steps.begin(), input_.plan.steps.end(),
+                     [&](const PlannedStep& one) { return one.name == failed.step(); });
+    if (step->on_partial != OnPartial::go_on || !failed.did_not_take() || failed.stuck()) {
+        return false;
+    }
+    std::size_t took = 0;
+    std::size_t open = 0;
+    std::string without;
+    for (const ChangeRun& change : changes_) {
+        if (change.step() != failed.step()) { continue; }
+        if (change.did_not_take()) {
+            without += (without.empty() ? "" : ", ") + change.host();
+        } else {
+            ++(change.bite_at() ? took : open);
+        }
+    }
+    if (took + open == 0) { return false; }  // on none of them: nothing is left to go on with
+    if (open == 0 && partial_.insert(failed.step()).second) {
+        turn.tell({.type = "step.partial",
+                   .step = failed.step(),
+                   .message = failed.step() + " took effect on " + std::to_string(took) + " of " +
+                              std::to_string(step->changes.size()) + " targets, not on " + without +
+                              "; it goes on with the others",
+                   .data = {{"took", static_cast<std::int64_t>(took)},
+                            {"of", static_cast<std::int64_t>(step->changes.size())}}});
+    }
+    return true;
+}
+
+void Conductor::end_hold(TurnWriter& turn, const std::string& step) {
+    const bool held = std::any_of(changes_.begin(), changes_.end(), [&](const ChangeRun& change) {
+        return change.step() == step && change.stage() == ChangeRun::Stage::held;
+    });
+    turn.tell({.type = held ? "hold.ended" : "hold.waits",
+               .step = step,
+               .message = step + (held ? ": Enter, its hold is over"
+                                       : " is not held: Enter ends it while it is")});
+    if (!held) { return; }
+    for (ChangeRun& change : changes_) {
+        if (change.step() == step) { change.end_hold(turn); }
+    }
+}
+
 bool Conductor::ended_by_a_change(TurnWriter& turn) {
     for (const ChangeRun& change : changes_) {
         const bool failed = change.failure() != ChangeRun::Failure::none;
         if (!failed && !change.stuck()) { continue; }
+        if (goes_on_without(turn, change)) { continue; }
         end(turn, Cause::change,
             change.step() + " on " + change.host() + ": " + (failed ? change.why() : "stuck"));
         return true;
@@ -384,9 +341,11 @@ void Conductor::end(TurnWriter& turn, Cause cause, std::string why) {
     stage_ = Stage::releasing;
     const bool in_force = std::any_of(changes_.begin(), changes_.end(),
                                       [](const ChangeRun& change) { return change.has_lease(); });
-    turn.tell({.type = "run.ending",
-               .message = in_force ? "the run ends: everything is undone now"
-                                   : "the run ends; nothing was applied"});
+    if (cause == Cause::rehearsed) {
+        turn.tell({.type = "run.ending", .message = why_ + ", the run ends"});
+    } else {
+        tell_ending(turn, in_force);
+    }
     for (ChangeRun& change : changes_) { change.end(turn); }
 }
 
@@ -527,6 +486,8 @@ void Conductor::finish(TurnWriter& turn, Turn& out) {
     facts.steps_done = cause_ == Cause::completed;
     // What a stop cut short was not looked at to its end.
     if (facts.steps_done) { facts.integrity_from = integrity_from_; }
+    facts.rehearsal = input_.rehearse;
+    facts.rehearsed = cause_ == Cause::rehearsed;
     facts.stopped = cause_ == Cause::stopped;
     facts.halt_tripped = cause_ == Cause::halt_tripped;
     facts.refused = !applied && (cause_ == Cause::baseline || cause_ == Cause::rehearsal ||
@@ -540,11 +501,15 @@ void Conductor::finish(TurnWriter& turn, Turn& out) {
                                                  {Cause::rehearsal, "gate"}};
     if (const auto found = by.find(cause_); found != by.end()) { facts.ended_by = found->second; }
     if (!why_.empty()) { facts.reasons.push_back(why_); }
+    for (const std::string& step : partial_) {
+        facts.reasons.push_back(step + " took effect on some of its targets only");
+    }
     outcome_ = judge(facts);
     turn.tell({.type = "run.judged",
                .message = std::string(name_of(outcome_.verdict)) + " " + input_.plan.experiment,
                .data = {{"verdict", std::string(name_of(outcome_.verdict))},
-                        {"exit", static_cast<std::int64_t>(outcome_.verdict)},
+                        {"exit", std::int64_t{exit_code_of(outcome_.verdict)}},
+                        {"fidelity", outcome_.fidelity},
                         {"integrity", std::string(name_of(outcome_.integrity))}}});
     out.stop_probes = true;
     out.finished = true;

@@ -23,6 +23,8 @@ struct ConductorInput {
     Kinds kinds;
     std::map<std::string, ObservedHost> hosts;  ///< every host that a step changes
     RunFrame frame;
+    bool rehearse{false};   ///< probes, gates and guards are real, no step begins
+    std::string hold;       ///< a step that is held until HoldEnded, "" = none
     std::uint64_t seed{0};  ///< of lease ids and nonces; from the operating system
 };
 
@@ -77,6 +79,7 @@ private:
     enum class Cause : std::uint8_t {
         none,
         completed,
+        rehearsed,
         stopped,
         halt_tripped,
         halt_blind,
@@ -91,6 +94,9 @@ private:
     void inject(TurnWriter& turn);
     void start_steps(TurnWriter& turn);
     [[nodiscard]] bool ended_by_a_change(TurnWriter& turn);
+    /// The step goes on without this change; tells it once all its changes are decided.
+    [[nodiscard]] bool goes_on_without(TurnWriter& turn, const ChangeRun& failed);
+    void end_hold(TurnWriter& turn, const std::string& step);
     [[nodiscard]] std::vector<FaultSpan> faults() const;
     void watch_changes(TurnWriter& turn);
     void watch_halts(TurnWriter& turn);
@@ -115,6 +121,7 @@ private:
     std::deque<Rehearsal> rehearsals_;
     std::deque<ChangeRun> changes_;            ///< addresses stay: they hold references
     std::set<std::string> started_;            ///< steps
+    std::set<std::string> partial_;            ///< steps that took effect on some targets only
     std::vector<std::vector<Sample>> series_;  ///< per probe
     std::vector<std::vector<Sample>> unflushed_;
     Nanos flushed_at_{0};

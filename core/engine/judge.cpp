@@ -279,6 +279,13 @@ Outcome judge(const RunFacts& facts) {
     out.ended = facts.now;
     out.ended_by = facts.ended_by;
     out.changes = facts.changes;
+    if (facts.rehearsal) { out.fidelity = "rehearsal"; }
+    if (facts.rehearsed && !facts.dirty) {
+        out.verdict = Verdict::rehearsed;
+        out.hypotheses = facts.baseline;
+        out.reasons = facts.reasons;
+        return out;
+    }
     if (facts.refused && !facts.dirty) {
         out.verdict = Verdict::refused;
         out.hypotheses = facts.baseline;

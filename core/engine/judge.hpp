@@ -34,6 +34,8 @@ struct RunFacts {
     bool stopped{false};       ///< a person or signal ended it
     bool halt_tripped{false};  ///< on measured data
     bool refused{false};       ///< ended before anything was applied, by a gate
+    bool rehearsal{false};     ///< no fault was to be applied
+    bool rehearsed{false};     ///< and all that a rehearsal asks for was seen
     bool dirty{false};         ///< something is not proven to be undone
     std::string ended_by;
     std::vector<std::string> reasons;  ///< what is known of why it ended

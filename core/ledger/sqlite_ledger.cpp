@@ -366,7 +366,7 @@ Status SqliteLedger::continue_run(std::string_view run) {
 Status SqliteLedger::finish_run(Verdict verdict, const std::string& outcome_json, Instant at) {
     if (number_ == 0) { return fail(Code::not_found, "no run is open in the ledger"); }
     const std::string_view name = name_of(verdict);
-    const std::int64_t code = static_cast<std::int64_t>(verdict);
+    const std::int64_t code = exit_code_of(verdict);
     Event event;
     event.at = at;
     event.type = "ledger.closed";

@@ -109,6 +109,11 @@ struct After {
     bool held{false};  ///< "x:held" = as soon as x holds; "x" = when it is released
     friend bool operator==(const After&, const After&) = default;
 };
+/// What follows when a fault takes effect on some of its targets and not on the others.
+enum class OnPartial : std::uint8_t {
+    undo,   ///< everything is undone, the run ends
+    go_on,  ///< "continue": the others are held; such a run is never PASSED
+};
 struct StepSpec {
     std::string name, fault;
     std::string on;  ///< name of a target
@@ -117,6 +122,7 @@ struct StepSpec {
     std::optional<std::vector<After>>
         after;  ///< empty optional = file order (after the step before)
     bool cuts_control{false};
+    OnPartial on_partial{OnPartial::undo};
     Place place;                          ///< of the step's table
     std::map<std::string, Place> places;  ///< of single keys, for later errors
 };

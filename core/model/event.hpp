@@ -62,7 +62,11 @@ struct Withheld {
     std::vector<std::uint64_t> orders;
     Error error;
 };
-using News = std::variant<Answered, Sampled, StopAsked, Withheld, Noted>;
+/// Enter was pressed for a step that is held until then (`drill run --hold STEP`).
+struct HoldEnded {
+    std::string step;
+};
+using News = std::variant<Answered, Sampled, StopAsked, Withheld, Noted, HoldEnded>;
 
 /// What the conductor wants. The runner commits events and leases first, then sends orders.
 struct Turn {

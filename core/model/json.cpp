@@ -132,9 +132,10 @@ void fields(auto& v, Like<PlannedChange> auto& x) {
 }
 
 void fields(auto& v, Like<PlannedStep> auto& x) {
-    auto& [name, kind, target, params, hold, after, cuts_control, changes] = x;
+    auto& [name, kind, target, params, hold, after, cuts_control, changes, on_partial] = x;
     v("name", name), v("kind", kind), v("target", target), v("params", params);
     v("hold_ns", hold), v("after", after), v("cuts_control", cuts_control);
+    v("on_partial", on_partial);
     v("changes", changes);
 }
 
@@ -167,6 +168,9 @@ Named(E, std::string_view) -> Named<E>;
 
 template <class E>
 constexpr std::array<Named<E>, 0> names_of{};
+template <>
+constexpr std::array names_of<OnPartial>{Named{OnPartial::undo, "undo"},
+                                         Named{OnPartial::go_on, "continue"}};
 template <>
 constexpr std::array names_of<Ending>{
     Named{Ending::instant, "instant"}, Named{Ending::kernel, "kernel"},

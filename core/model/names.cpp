@@ -63,6 +63,18 @@ const char* name_of(LeaseState state) noexcept {
     return "stuck";
 }
 
+const char* name_of(Took took) noexcept {
+    switch (took) {
+        case Took::not_begun: return "not begun";
+        case Took::refused: return "refused";
+        case Took::apply_failed: return "apply failed";
+        case Took::unanswered: return "unanswered";
+        case Took::no_bite: return "no bite";
+        case Took::bit: return "bit";
+    }
+    return "not begun";
+}
+
 const char* name_of(Verdict verdict) noexcept {
     switch (verdict) {
         case Verdict::passed: return "PASSED";
@@ -72,6 +84,7 @@ const char* name_of(Verdict verdict) noexcept {
         case Verdict::halted: return "HALTED";
         case Verdict::invalid: return "INVALID";
         case Verdict::dirty: return "DIRTY";
+        case Verdict::rehearsed: return "REHEARSED";
     }
     return "INVALID";
 }

@@ -19,8 +19,12 @@ enum class Verdict : std::uint8_t {
     halted = 4,
     invalid = 5,
     dirty = 6,
+    rehearsed = 100,  ///< of `run --rehearse` alone, exit code 0: no fault was applied
 };
 [[nodiscard]] const char* name_of(Verdict verdict) noexcept;
+[[nodiscard]] constexpr int exit_code_of(Verdict verdict) noexcept {
+    return verdict == Verdict::rehearsed ? 0 : static_cast<int>(verdict);
+}
 
 enum class Finding : std::uint8_t { held, broken, undecided };  ///< undecided: could not be judged
 
@@ -55,6 +59,17 @@ struct ObjectiveOutcome {
     std::string measured;  ///< "3.52 s to 3.61 s (probe order, 50 ms)" or "not measured"
 };
 
+/// How far a change got on its target before it was held, or why it did not.
+enum class Took : std::uint8_t {
+    not_begun,     ///< its step did not begin, or the run ended before
+    refused,       ///< by its kind, by the host, or as the ledger could not be written
+    apply_failed,  ///< an apply command failed
+    unanswered,    ///< whether it was applied is not known
+    no_bite,       ///< applied, and no effect was seen
+    bit,
+};
+[[nodiscard]] const char* name_of(Took took) noexcept;
+
 struct ChangeOutcome {
     std::string step, host, kind, lease;
     bool applied{false};
@@ -67,10 +82,12 @@ struct ChangeOutcome {
     std::string note;  ///< "ended by others at ...", "not restarted within 20 s"
     std::string
         remark;  ///< told beside the undo, nothing against a pass: "kept out on purpose: ..."
+    Took took{Took::not_begun};
 };
 
 struct Outcome {
     Verdict verdict{Verdict::invalid};
+    std::string fidelity{"real"};      ///< "rehearsal": no fault was applied
     bool incomplete{false};            ///< FAILED, yet something else could not be judged
     std::string ended_by;              ///< "", "halt", "signal", "ledger", ...
     std::vector<std::string> reasons;  ///< why it is not PASSED, one sentence each, worst first

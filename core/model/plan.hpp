@@ -37,6 +37,7 @@ struct PlannedStep {
     std::vector<After> after;  ///< resolved: never "file order"
     bool cuts_control{false};
     std::vector<PlannedChange> changes;  ///< one per host
+    OnPartial on_partial{OnPartial::undo};
     friend bool operator==(const PlannedStep&, const PlannedStep&) = default;
 };
 

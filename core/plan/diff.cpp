@@ -200,6 +200,10 @@ void diff_steps(Differences& out, const Plan& before, const Plan& after) {
             out.changed(where, "start", after_text(a.after), after_text(b.after));
             out.changed(where, "cuts_control", a.cuts_control ? "true" : "false",
                         b.cuts_control ? "true" : "false");
+            const auto partial = [](const PlannedStep& step) {
+                return step.on_partial == OnPartial::go_on ? "continue" : "undo";
+            };
+            out.changed(where, "on_partial", partial(a), partial(b));
             diff_maps(out, where, "parameter ", texts_of(a.params), texts_of(b.params), nullptr);
             pair_up(
                 out, where + " on", a.changes, b.changes,

@@ -200,7 +200,8 @@ private:
                                                 spec.hold,
                                                 after_[index],
                                                 spec.cuts_control,
-                                                {}});
+                                                {},
+                                                spec.on_partial});
         draft_.steps.push_back(std::move(step));
     }
 

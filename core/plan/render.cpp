@@ -139,6 +139,16 @@ void add_endings(Page& page, const PlannedStep& step, Nanos lease_ttl) {
     }
 }
 
+/// Only where there is a choice: with one target it is all or nothing.
+void add_partial(Page& page, const PlannedStep& step) {
+    if (step.changes.size() < 2) { return; }
+    page.field("if some fail",
+               step.on_partial == OnPartial::go_on
+                   ? "the other targets are held; such a run is never PASSED"
+                   : "everything is undone and the run ends",
+               5, step_column + 5);
+}
+
 void add_exec(Page& page, const char* label, const std::vector<Exec>& commands) {
     for (const Exec& exec : commands) {
         std::vector<std::string> argv = exec.argv;
@@ -198,6 +208,7 @@ void add_step(Page& page, const PlannedStep& step, std::size_t number, const Pla
         describe_after(step.after) + "; holds " + exact_duration(step.hold) + " from the bite", 5,
         step_column + 5);
     add_endings(page, step, ttl_of(step, plan.lease_ttl));
+    add_partial(page, step);
     if (!verbose) { return; }
     for (const PlannedChange& change : step.changes) { add_commands(page, change); }
 }

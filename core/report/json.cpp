@@ -42,6 +42,10 @@ public:
             }
         }
     }
+    void text_or(const char* name, const char* absent, std::string& out) {
+        out = absent;
+        if (json_.is_object() && json_.contains(name)) { text(name, out); }
+    }
     void flag(const char* name, bool& out) {
         if (const Json* value = find(name)) {
             if (value->is_boolean()) {
@@ -104,12 +108,26 @@ public:
         }
         complain(name);
     }
+    void took(const char* name, ChangeOutcome& one) {
+        one.took = one.bit ? Took::bit : one.applied ? Took::no_bite : Took::not_begun;
+        if (!json_.is_object() || !json_.contains(name)) { return; }  // of an older program
+        std::string word;
+        text(name, word);
+        for (const Took took : {Took::not_begun, Took::refused, Took::apply_failed,
+                                Took::unanswered, Took::no_bite, Took::bit}) {
+            if (word == name_of(took)) {
+                one.took = took;
+                return;
+            }
+        }
+        complain(name);
+    }
     void verdict(const char* name, Verdict& out) {
         std::string word;
         text(name, word);
         for (const Verdict one :
              {Verdict::passed, Verdict::failed, Verdict::usage, Verdict::refused, Verdict::halted,
-              Verdict::invalid, Verdict::dirty}) {
+              Verdict::invalid, Verdict::dirty, Verdict::rehearsed}) {
             if (word == name_of(one)) {
                 out = one;
                 return;
@@ -219,6 +237,7 @@ Json changes_json(const Outcome& outcome) {
                         {"overstay_ns", maybe(one.overstay)},
                         {"state", name_of(one.state)},
                         {"step", one.step},
+                        {"took", name_of(one.took)},
                         {"undo_sent_ns", maybe(one.undo_sent)},
                         {"undone_at_ns", maybe(one.undone_at)}});
     }
@@ -227,6 +246,7 @@ Json changes_json(const Outcome& outcome) {
 
 void read_outcome(Reader& in, Outcome& out) {
     in.verdict("verdict", out.verdict);
+    in.text_or("fidelity", "real", out.fidelity);  // without: of an older program
     in.flag("incomplete", out.incomplete);
     in.text("ended_by", out.ended_by);
     in.texts("reasons", out.reasons);
@@ -272,6 +292,7 @@ void read_outcome(Reader& in, Outcome& out) {
         item.finding("check_finding", one.check_finding);
         item.text("note", one.note);
         item.text("remark", one.remark);
+        item.took("took", one);
     });
 }
 
@@ -283,6 +304,7 @@ std::string outcome_to_json(const Outcome& outcome) {
                        {"changes", changes_json(outcome)},
                        {"ended_by", outcome.ended_by},
                        {"ended_ns", outcome.ended.count()},
+                       {"fidelity", outcome.fidelity},
                        {"hypotheses", hypotheses_json(outcome)},
                        {"incomplete", outcome.incomplete},
                        {"integrity", name_of(outcome.integrity)},

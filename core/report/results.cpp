@@ -87,6 +87,7 @@ Case verdict_case(const ReportInput& input) {
         case Verdict::refused:
         case Verdict::halted:
         case Verdict::invalid:
+        case Verdict::rehearsed:  // a pipeline without a drill is not green
         case Verdict::dirty: one.trouble = "error"; break;
     }
     return one;
@@ -131,6 +132,7 @@ Scope scope_of(const ReportInput& input) {
         scope.environment = scope.environment_class = scope.fidelity = "not known";
     }
     const Outcome& outcome = input.outcome;
+    if (outcome.fidelity != "real") { scope.fidelity = outcome.fidelity; }  // a rehearsal
     for (const HypothesisOutcome& one : outcome.hypotheses) {
         if (one.finding != Finding::undecided) { continue; }
         scope.not_measured.push_back(one.probe + " " + one.part + ": " + one.claim +
@@ -171,7 +173,7 @@ std::string report_to_json(const ReportInput& input) {
               {"drill_report", 1},
               {"environment", scope.environment},
               {"environment_class", scope.environment_class},
-              {"exit_code", static_cast<int>(input.outcome.verdict)},
+              {"exit_code", exit_code_of(input.outcome.verdict)},
               {"experiment", experiment_of(input)},
               {"fidelity", scope.fidelity},
               {"ledger", input.ledger},

@@ -28,6 +28,7 @@ std::string ending_word(Finding finding) {
 Ink ink_of(Verdict verdict) {
     switch (verdict) {
         case Verdict::passed: return Ink::good;
+        case Verdict::rehearsed: return Ink::strong;
         case Verdict::failed:
         case Verdict::dirty: return Ink::bad;
         case Verdict::usage:
@@ -125,6 +126,9 @@ void add_head(Page& page, const ReportInput& input) {
     const std::string name = input.plan != nullptr ? input.plan->experiment : input.experiment;
     std::string first =
         "run " + std::to_string(input.number) + "  " + page.ink(Ink::strong, safe(name));
+    if (input.outcome.fidelity != "real") {
+        first += "  " + page.ink(Ink::doubt, upper_case(safe(input.outcome.fidelity)));
+    }
     if (input.plan != nullptr) { first += "  on " + safe(input.plan->environment); }
     first += "  " + rfc3339(input.began);
     if (!input.by.empty()) { first += "  by " + safe(input.by); }
@@ -176,6 +180,19 @@ void add_outages(Page& page, const Outcome& outcome) {
     }
 }
 
+/// Each target's own state: a refusal, a failure and a lost answer are not the same.
+std::string not_taken(const ChangeOutcome& one) {
+    switch (one.took) {
+        case Took::refused: return "refused, not applied";
+        case Took::apply_failed: return "not applied: a command failed";
+        case Took::unanswered: return "not known whether it was applied";
+        case Took::not_begun:
+        case Took::no_bite:
+        case Took::bit: break;
+    }
+    return one.applied ? "no bite was seen" : "not applied";
+}
+
 void add_changes(Page& page, const ReportInput& input) {
     const Outcome& outcome = input.outcome;
     if (outcome.changes.empty()) {
@@ -186,10 +203,8 @@ void add_changes(Page& page, const ReportInput& input) {
     std::vector<std::vector<std::string>> rows;
     for (const ChangeOutcome& one : outcome.changes) {
         std::string what;
-        if (!one.applied) {
-            what = page.mark(Mark::doubt) + " not applied";
-        } else if (!one.bit) {
-            what = page.mark(Mark::doubt) + " no bite was seen";
+        if (!one.applied || !one.bit) {
+            what = page.mark(Mark::doubt) + " " + not_taken(one);
         } else {
             what = page.mark(Mark::good) + " bit";
             if (one.bite_at) {

@@ -89,6 +89,7 @@ TEST_CASE("all forms of selections, picks, ports, after and tables load") {
     text = with(text, "longest = \"5m\"", "longest = \"5m\"\nof = \"all\"\nlease = \"30s\"");
     text = with(text, "direction = \"both\" }", "ports = [80, \"8000-8100\"] }");
     text = with(text, "after = [\"cut-off\"]", "after = [\"cut-off:held\"]\ncuts_control = true");
+    text = with(text, "cuts_control = true", "cuts_control = true\non_partial = \"continue\"");
     text = with(text, "timeout = \"1s\"", "timeout = \"1s\"\nheaders = { Accept = \"5s\", n = 3 }");
     text = with(text, "hold = \"5s\" }", "hold = \"5s\", from = \"undo\" }");
     const Catalog catalog = lab();
@@ -102,7 +103,7 @@ TEST_CASE("all forms of selections, picks, ports, after and tables load") {
     CHECK(*value_of<std::vector<std::string>>(e.steps[0].with, "ports") ==
           std::vector<std::string>{"80", "8000-8100"});
     CHECK(e.steps[1].after == std::vector<After>{{"cut-off", true}});
-    CHECK(e.steps[1].cuts_control);
+    CHECK((e.steps[1].cuts_control && e.steps[1].on_partial == OnPartial::go_on));
     CHECK(*value_of<std::string>(e.probes[0].params, "headers.Accept") == "5s");
     CHECK(*value_of<std::int64_t>(e.probes[0].params, "headers.n") == 3);
     CHECK(e.hypotheses[0].regain->from == Regain::From::undo);

@@ -149,6 +149,12 @@ Sample sample_at(std::uint64_t number, Nanos sent, SampleState state, std::uint3
 }
 
 Hand::Hand(Plan plan) : conductor(input_of(std::move(plan), now)) {}
+Hand::Hand(Plan plan, void (*change)(ConductorInput&))
+    : conductor([&] {
+          ConductorInput input = input_of(std::move(plan), now);
+          change(input);
+          return input;
+      }()) {}
 
 const Turn& Hand::turn(std::vector<News> news) {
     REQUIRE_FALSE(finished());

@@ -34,6 +34,8 @@ void add_probe(Plan& plan, const std::string& name);
 class Hand {
 public:
     explicit Hand(Plan plan);
+    /// With what is said beside the plan: a rehearsal, a hold.
+    Hand(Plan plan, void (*change)(ConductorInput&));
 
     /// One turn with this news, at the present time.
     const Turn& turn(std::vector<News> news = {});

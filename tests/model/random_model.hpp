@@ -133,7 +133,8 @@ public:
                                              return Peer{text(), texts()};
                                          }),
                                          change(), text()};
-                })};
+                }),
+                .on_partial = coin() ? OnPartial::go_on : OnPartial::undo};
     }
     /// With the right hash.
     Plan plan() {

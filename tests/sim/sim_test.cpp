@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -99,6 +100,52 @@ TEST_CASE("seeds: lost, late, doubled messages, reboots, full disks, a dying con
                 passed);
     CHECK(passed > seeds / 20);  // the weather leaves enough runs that go well
     CHECK(applied > seeds / 2);
+}
+
+TEST_CASE("a target that fails does not end the run where it goes on, and keeps it from PASSED") {
+    std::size_t partial = 0;
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+        SimOptions options{.seed = seed, .hosts = 4, .kinds = {"sim-watcher"}, .goes_on = true};
+        options.weather.full_disk = 60;
+        options.weather.lose_request = 40;
+        const SimResult result = simulate(options);
+        CHECK_MESSAGE(result.broken.empty(), "seed " << seed << ": " << problems(result));
+        const bool some = std::any_of(
+            result.reasons.begin(), result.reasons.end(), [](const std::string& reason) {
+                return reason.find("some of its targets only") != std::string::npos;
+            });
+        partial += some ? 1U : 0U;
+        if (some) { CHECK(result.verdict != Verdict::passed); }
+    }
+    CHECK(partial > 5);
+}
+
+TEST_CASE("a controller that is stopped, halted from elsewhere and then killed leaves nothing") {
+    SimOptions options{.seed = 11, .hosts = 3, .kinds = {"sim-kernel", "sim-watcher"}};
+    const std::uint64_t crossings = simulate(options).crossings;
+    options.halted = true;
+    for (std::uint64_t k = 1; k <= crossings; ++k) {
+        options.die_at = k;
+        for (const std::vector<std::uint64_t>& undos :
+             {std::vector<std::uint64_t>{0}, std::vector<std::uint64_t>{7, 0}}) {
+            options.undo_dies_at = undos;
+            const SimResult result = simulate(options);
+            CHECK_MESSAGE(result.broken.empty(), "stopped at " << k << ": " << problems(result));
+        }
+    }
+}
+
+TEST_CASE("a lease that a person closes is left alone, and all the others are undone") {
+    SimOptions options{.seed = 11, .hosts = 3, .kinds = {"sim-watcher"}, .closes = true};
+    const std::uint64_t crossings = simulate(options).crossings;
+    std::size_t closed = 0;
+    for (std::uint64_t k = 1; k <= crossings; ++k) {
+        options.die_at = k;
+        const SimResult result = simulate(options);
+        CHECK_MESSAGE(result.broken.empty(), "dies at " << k << ": " << problems(result));
+        closed += result.closed ? 1U : 0U;
+    }
+    CHECK(closed > crossings / 3);
 }
 
 TEST_CASE("the same seed gives the same run") {

@@ -2,6 +2,7 @@
 #include "sim/simulation.hpp"
 
 #include "base/text.hpp"
+#include "engine/attest.hpp"
 #include "engine/conductor.hpp"
 #include "engine/runner.hpp"
 #include "engine/undoing.hpp"
@@ -119,6 +120,7 @@ Plan make_plan(const SimOptions& options, Random& random) {
             step.changes.push_back(
                 {.host = "h" + std::to_string(h), .says = "changes it", .peers = {}, .change = {}});
         }
+        if (options.goes_on) { step.on_partial = OnPartial::go_on; }
         fill_in(step);
         plan.steps.push_back(std::move(step));
     }
@@ -288,6 +290,7 @@ SimResult simulate(const SimOptions& options) {
         check.hold(world.hosts_affected() == 0, "not DIRTY, yet an effect is there");
     }
     world.controller_died();
+    if (options.halted && result.died) { world.pass(s(2)); }  // nobody renews, nobody answers
     for (const std::uint64_t die_at : options.undo_dies_at) {
         world.crossing.die_at = die_at;
         Undoing undoing(ledger.open_leases(), "controller-boot", s(30), options.seed + die_at);
@@ -306,6 +309,16 @@ SimResult simulate(const SimOptions& options) {
         result.undo_crossings.push_back(world.crossing.count);
         world.controller_died();
         check.effects_are_leases();
+    }
+    std::string closed;
+    if (const std::vector<Lease> open = ledger.open_leases(); options.closes && !open.empty()) {
+        const Attested attested =
+            attest(open.front(), {.by = "kim", .reason = "looked", .at = world.now()});
+        closed = attested.lease.id;
+        ledger.fails_left = 0;
+        check.hold(static_cast<bool>(ledger.commit({&attested.event, 1}, {&attested.lease, 1})),
+                   "a lease could not be closed");
+        result.closed = true;
     }
     // Without help: every lease time, every message that is still on its way, and a second.
     world.pass(s(1) + plan.lease_ttl);
@@ -328,8 +341,13 @@ SimResult simulate(const SimOptions& options) {
          .sampler = nullptr,
          .show = show});
     check.hold(last.clean(), "undo in calm weather is not clean");
-    world.pass(s(90));  // whatever is still on its way arrives
-    check.nothing_left();
+    for (const Release& release : last.releases()) {
+        check.hold(release.lease().id != closed, "an undo tried a lease that a person had closed");
+    }
+    world.pass(s(90));                             // whatever is still on its way arrives
+    if (closed.empty()) { check.nothing_left(); }  // a person vouched for what is left of it
+    check.hold(closed.empty() || ledger.leases.at(closed).state == LeaseState::closed,
+               "a closed lease came back");
     check.hold(ledger.open_leases().empty(), "a lease is open after undo");
     check.effects_are_leases();
     for (const std::string& violation : world.violations) { result.broken.push_back(violation); }
@@ -356,9 +374,12 @@ SimOptions drawn(std::uint64_t seed) {
                        .kill_guard = maybe(20),
                        .ledger_fails = maybe(30)};
     options.stop_by_seed = random.chance(150);
+    options.goes_on = random.chance(300);
     if (random.chance(400)) { options.die_at = 1 + random.below(60 * options.hosts); }
     const std::uint64_t undos = random.below(3);
     for (std::uint64_t i = 0; i < undos; ++i) { options.undo_dies_at.push_back(random.below(20)); }
+    options.halted = random.chance(300);
+    options.closes = random.chance(100);
     return options;
 }
 

@@ -21,6 +21,10 @@ struct SimOptions {
     std::vector<std::uint64_t>
         undo_dies_at;          ///< the same for each `undo` after it; the last one lives
     bool stop_by_seed{false};  ///< a person halts at a drawn time
+    /// The controller that dies was stopped by SIGSTOP before: `drill halt` ends it after 2 s.
+    bool halted{false};
+    bool goes_on{false};  ///< on_partial = "continue" on every step
+    bool closes{false};   ///< a person closes one lease that is open when all undos are over
     bool tracing{false};
 };
 
@@ -29,6 +33,7 @@ struct SimResult {
     std::uint64_t crossings{0};       ///< of the run
     std::vector<std::uint64_t> undo_crossings;
     bool died{false};
+    bool closed{false};  ///< a person closed a lease
     Verdict verdict{Verdict::invalid};
     std::vector<std::string> reasons;
     std::vector<std::string> trace;

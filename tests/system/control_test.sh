@@ -56,7 +56,7 @@ expect() {
         *) [[ $said == *"$word"* ]] || why+="does not say: $word; " ;;
         esac
     done
-    wide=$(cat "$W/out" "$W/err" | grep -v "^ *drill \|^[0-9]* *20\|$lab\|: found " | awk 'length($0) > 84')
+    wide=$(cat "$W/out" "$W/err" | grep -v "^ *drill \|^[0-9]* *20\|$lab\|: found \|^{" | awk 'length($0) > 84')
     [ -z "$wide" ] || why+="wider than 80 columns: $wide; "
     [ -z "$why" ] && ok "$claim" || bad "$claim" "$why
 $(cat "$W/out" "$W/err")"
@@ -341,6 +341,105 @@ permissions() {
     claim "the directory of the ledger is private" [ "$(stat -c %a "$S")" = 700 ]
 }
 
-[ $# -gt 0 ] || set -- halt_alive halt_stopped halt_killed block two_ledgers watch_note close_undo permissions
+# --- rehearsal, hold until Enter, partial ------------------------------------------------------------
+
+rehearsal() {
+    S=$W/rehearsal
+    drill run --rehearse "$W/cut.toml"
+    expect "a rehearsal ends as REHEARSED with exit code 0" 0 "REHEARSED" "no fault was applied" "Nothing was changed" "!PASSED"
+    claim "no fault was applied" not grep -q 'fault.applied' <<<"$(events_of 1)"
+    claim "the ledger says REHEARSED" [ "$(verdict_of 1)" = REHEARSED ]
+    claim "the chain holds" chain_holds 1
+    drill show 1 --json
+    expect "JSON says the fidelity" 0 '"fidelity":"rehearsal"' '"verdict":"REHEARSED"' "!PASSED"
+    drill ls
+    expect "ls does not call it PASSED" 0 "REHEARSED" "!PASSED"
+    claim "nothing is left" clean
+    $L exec app-1 sh -c 'mkdir -p /run/drill; touch /run/drill/stop'
+    drill run --rehearse "$W/cut.toml"
+    expect "a gate that is closed refuses the rehearsal" 3 "/run/drill/stop"
+    $L exec app-1 rm /run/drill/stop
+}
+on_a_terminal() { # SECONDS-BEFORE-ENTER ARG..: drill with a terminal, Enter after the bite; sets rc
+    local pause=$1
+    shift
+    python3 - "$pause" "$W/out" $L enter drill --state "$S" "$@" <<'PY'
+import os, pty, re, select, sys, time
+pause, out, argv = float(sys.argv[1]), sys.argv[2], sys.argv[3:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(argv[0], argv)
+said, pressed, until = b"", None, time.monotonic() + 60
+while time.monotonic() < until:
+    if select.select([fd], [], [], 0.1)[0]:
+        try:
+            more = os.read(fd, 65536)
+        except OSError:
+            break
+        if not more:
+            break
+        said += more
+    if pressed is None and b"held until Enter" in said:
+        pressed = time.monotonic() + pause
+    if pressed and time.monotonic() > pressed and pause >= 0:
+        os.write(fd, b"\n")
+        pressed = until + 1
+open(out, "wb").write(re.sub(rb"\r|\x1b\[[0-9;]*m", b"", said))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+PY
+    rc=$?
+    : >"$W/err"
+}
+hold_enter() {
+    S=$W/hold
+    drill run --hold cut-off "$W/short.toml"
+    expect "a hold until Enter without a terminal is refused up front" 2 "no terminal" "Nothing was touched"
+    claim "nothing was recorded of it" [ ! -e "$S/ledger.db" ]
+    on_a_terminal 3 run --hold cut-of "$W/short.toml"
+    expect "a step that is not there is named" 2 "did you mean" "cut-off"
+    on_a_terminal 3 run --hold cut-off "$W/short.toml"
+    expect "Enter ends the hold, long after the time of the file" 0 "held until Enter" "Enter, its hold is over" "PASSED"
+    claim "it was held longer than the file says" [ "$(sqlite3 "$S/ledger.db" "SELECT (SELECT at_wall_ms FROM event WHERE run = 1 AND type = 'undo.sent') - (SELECT at_wall_ms FROM event WHERE run = 1 AND type = 'fault.bit') > 2500")" = 1 ]
+    sed 's/^longest .*/longest = "12s"/' "$W/short.toml" >"$W/narrow.toml"
+    on_a_terminal -1 run --hold cut-off "$W/narrow.toml"
+    expect "without Enter the longest hold ends it" 0 "held until Enter" "PASSED" "!Enter, its"
+    claim "nothing is left" clean
+}
+partial() {
+    local marks # of the lives before, which a proven rehearsal leaves
+    S=$W/partial
+    sed -e 's/^match .*/match = ["app-1", "app-2", "bal-1"]/' -e 's/^pick .*/pick = "all"/' -e 's/^hosts .*/hosts = 3/' \
+        -e 's/^fault .*/fault = "noop"/' -e '/^with /d' -e 's/^hold .*/hold = "2s"/' "$W/cut.toml" >"$W/three.toml"
+    sed '/^hold /a on_partial = "continue"' "$W/three.toml" >"$W/goes_on.toml"
+    drill plan "$W/goes_on.toml"
+    expect "the plan says what a failure on some targets means" 0 "the other targets are held" "never PASSED"
+    drill plan "$W/three.toml"
+    expect "and what it means by default" 0 "if some fail" "everything is undone and the run ends"
+    drill plan "$W/goes_on.toml" -o "$W/goes_on.plan"
+    # The veto comes after the gates: between the rehearsal of the guards and the apply.
+    sed -i 's/^before .*/before = "success >= 99% for 4s"/' "$W/goes_on.toml" "$W/three.toml"
+    start run "$W/goes_on.toml"
+    soon $L exec app-2 sh -c 'ls /run/drill/*.gone'
+    $L exec app-2 sh -c 'mkdir -p /etc/drill; echo noop >/etc/drill/deny'
+    ended
+    claim "with some of its targets a run goes on, and is INVALID" [ $code = 5 ]
+    claim "live lines say on how many, and on which not" grep -q 'took effect on 2 of 3 targets, not on app-2' "$W/run.err"
+    claim "the report tells the refused target from the others" grep -Eq 'app-2 +noop +.* refused, not applied' "$W/run.out"
+    claim "the others bit and were held" [ "$(grep -cE '(app-1|bal-1) +noop +.* bit at' "$W/run.out")" = 2 ]
+    drill show 1 --json
+    expect "JSON tells each target's state" 0 '"took":"refused"' '"took":"bit"'
+    $L exec app-2 rm /etc/drill/deny
+    marks=$($L exec app-2 sh -c 'ls /run/drill/*.gone | wc -l')
+    start run "$W/three.toml"
+    soon $L exec app-2 sh -c '[ "$(ls /run/drill/*.gone | wc -l)" -gt "$1" ]' sh "$marks"
+    $L exec app-2 sh -c 'echo noop >/etc/drill/deny'
+    ended
+    claim "by default everything is undone" [ $code = 5 ]
+    claim "and no fault was held to its end" not grep -q 'took effect on' "$W/run.err"
+    $L exec app-2 rm /etc/drill/deny
+    claim "nothing is left" clean
+}
+
+[ $# -gt 0 ] || set -- rehearsal hold_enter partial halt_alive halt_stopped halt_killed block two_ledgers watch_note close_undo permissions
 for part in "$@"; do "$part"; done
 finish
