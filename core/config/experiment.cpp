@@ -1,5 +1,6 @@
 // An experiment: its tables one by one, then what holds between them. See loader.hpp for the
-// keys; order.cpp finds steps that wait for each other.
+// keys; order.cpp finds steps that wait for each other. Longer than 600 lines because each table
+// is read here from its first key to its last, in the order of the file.
 #include "base/text.hpp"
 #include "config/codes.hpp"
 #include "config/files.hpp"

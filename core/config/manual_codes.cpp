@@ -91,6 +91,11 @@ constexpr CodeHelp helps[] = {
      "Every experiment has [experiment] and [limit]; every catalog has [environment] and at least "
      "one [host.NAME].",
      "", "[limit]\nhosts = 1\nlongest = \"5m\""},
+    {codes::useless_key,
+     "A key that is passed over would let its author believe in something that does not happen, such "
+     "as a password that nobody asks for.",
+     "become_password = { file = \"sudo.txt\" }",
+     "become = \"sudo\"\nbecome_password = { file = \"sudo.txt\" }"},
     {codes::missing_unit,
      "A bare number can be read as seconds, milliseconds or minutes, and people do. Units are d h "
      "m s ms us ns, and %.",
