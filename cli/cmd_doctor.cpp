@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "cli/credentials.hpp"
 #include "cli/session.hpp"
+#include "cli/ssh_config_notes.hpp"
 #include "cli/verbs.hpp"
 #include "faults/kinds.hpp"
 #include "plan/facts.hpp"
@@ -148,6 +149,28 @@ HostGround judge(const Asked& host, const Instant& now, const std::vector<Creden
     return judge_ground(input, kinds);
 }
 
+std::vector<Tried> tried(const std::map<std::string, Asked>& hosts) {
+    std::vector<Tried> all;
+    all.reserve(hosts.size());
+    for (const auto& [name, host] : hosts) {
+        all.push_back({host.connection, host.reply ? LoginWorks::yes : LoginWorks::no});
+    }
+    return all;
+}
+
+/// What ssh_config says is no trouble of a host that answers, only another way than by hand.
+void add_notes(HostGround& ground, const std::map<std::string, std::vector<std::string>>& notes) {
+    const auto found = notes.find(ground.host);
+    if (found == notes.end()) { return; }
+    for (const std::string& text : found->second) {
+        // Told in one sentence, "what; fix", with the host in front: here the host stands above.
+        const std::size_t cut = text.find("; ");
+        const std::size_t begin = text.starts_with(ground.host + ": ") ? ground.host.size() + 2 : 0;
+        ground.remarks.push_back({Concern::doubt, "ssh_config", text.substr(begin, cut - begin),
+                                  cut == std::string::npos ? "" : text.substr(cut + 2)});
+    }
+}
+
 /// Debian's ldnsutils has a `drill` too; whoever types the name may get that one.
 std::vector<Remark> controller_remarks() {
     std::vector<Remark> remarks;
@@ -228,8 +251,10 @@ int doctor(const Globals& globals, const DoctorOptions& options) {
     inventory.controller = controller_remarks();
     inventory.read_only = "Questions only: nothing was changed.";
     bool good = true;
+    const auto notes = ssh_config_notes(tried(hosts));
     for (const auto& [name, host] : hosts) {
         inventory.hosts.push_back(judge(host, now, credentials, kinds));
+        add_notes(inventory.hosts.back(), notes);
         good = good && usable(inventory.hosts.back()) &&
                (options.kinds.empty() || all_possible(inventory.hosts.back()));
     }

@@ -26,11 +26,10 @@ int trust_one(const Globals& globals, const TrustOptions& options, Fleet& fleet,
         complain(seen.error());
         return exit_refused;
     }
-    const std::string port = host.connection.port == 0
-                                 ? std::string(" port as ssh_config says")
-                                 : " port " + std::to_string(host.connection.port);
-    print(host.name + " (" + host.connection.address + port + ") shows\n  " + seen->key.type + " " +
-          seen->fingerprint + "\n");
+    Connection to = host.connection;
+    if (to.transport == "openssh") { take_known_name(to, split(seen->line, ' ').front()); }
+    print(host.name + " (" + to.address + " port " + std::to_string(to.port) + ") shows\n  " +
+          seen->key.type + " " + seen->fingerprint + "\n");
     if (!options.fingerprint.empty()) {
         if (options.fingerprint != seen->fingerprint) {
             complain("the key of " + host.name + " is not the one that was given, " +
@@ -40,21 +39,20 @@ int trust_one(const Globals& globals, const TrustOptions& options, Fleet& fleet,
             return exit_refused;
         }
     }
-    const auto known = read_known_hosts(host.connection.known_hosts);
+    const auto known = read_known_hosts(to.known_hosts);
     if (!known) {
         complain(known.error());
         return exit_refused;
     }
-    const KeyJudgement judgement =
-        judge_key(*known, known_name(host.connection.address, host.connection.port), seen->key);
+    const KeyJudgement judgement = judge_key(*known, known_name(to.address, to.port), seen->key);
     if (judgement.trust == Trust::trusted && !options.replace) {
-        print("it is recorded already in " + host.connection.known_hosts + "\n");
+        print("it is recorded already in " + to.known_hosts + "\n");
         return exit_ok;
     }
     // Asking a person first, to refuse then, would teach people to type yes.
     if (judgement.trust == Trust::revoked ||
         (judgement.trust == Trust::changed && !options.replace)) {
-        complain(untrusted(host.connection, seen->key, judgement));
+        complain(untrusted(to, seen->key, judgement));
         progress("Nothing was recorded.");
         return exit_refused;
     }
@@ -71,13 +69,13 @@ int trust_one(const Globals& globals, const TrustOptions& options, Fleet& fleet,
             return exit_refused;
         }
     }
-    const Status added = trust_add(host.connection.known_hosts, host.connection, seen->line,
-                                   options.replace ? Replace::yes : Replace::no);
+    const Status added =
+        trust_add(to.known_hosts, to, seen->line, options.replace ? Replace::yes : Replace::no);
     if (!added) {
         complain(added.error());
         return exit_refused;
     }
-    print("recorded in " + host.connection.known_hosts + "\n");
+    print("recorded in " + to.known_hosts + "\n");
     return exit_ok;
 }
 

@@ -4,6 +4,7 @@
 #include "base/ids.hpp"
 #include "base/text.hpp"
 #include "cli/credentials.hpp"
+#include "cli/ssh_config_notes.hpp"
 #include "config/files.hpp"
 #include "config/loader.hpp"
 #include "faults/kinds.hpp"
@@ -57,6 +58,27 @@ void show_reasons(const Planner& planner, const Error& error) {
     for (const std::string& reason : planner.reasons()) { complain(reason); }
 }
 
+constexpr std::size_t most_explained = 5;  // hosts of a refused plan
+
+/// What ssh_config says of hosts that were not reached, or not let us in.
+void explain_unreached(const std::map<std::string, Connection>& connections,
+                       const std::vector<AskAnswer>& answers) {
+    std::vector<Tried> failed;
+    for (const AskAnswer& answer : answers) {
+        const auto to = connections.find(answer.host);
+        const bool down = !answer.reply && (answer.reply.error().code == Code::unreachable ||
+                                            answer.reply.error().code == Code::auth_failed ||
+                                            answer.reply.error().code == Code::host_key);
+        if (down && to != connections.end() && failed.size() < most_explained) {
+            failed.push_back({to->second, LoginWorks::no});
+        }
+    }
+    if (failed.empty()) { return; }
+    for (const auto& [host, notes] : ssh_config_notes(failed)) {
+        for (const std::string& note : notes) { progress(note); }
+    }
+}
+
 /// Both rounds of questions. Empty: `exit` is set and the reason was shown.
 std::optional<Plan> ask_and_compose(Fleet& fleet, Planner& planner, int& exit) {
     bool stopped = false;
@@ -68,10 +90,15 @@ std::optional<Plan> ask_and_compose(Fleet& fleet, Planner& planner, int& exit) {
     };
     Result<std::vector<Ask>> first = planner.start();
     if (!first) { return refuse(first.error()); }
+    std::map<std::string, Connection> connections;
+    for (const Ask& ask : *first) { connections.emplace(ask.host, ask.to); }
     std::vector<AskAnswer> answers = fleet.ask(*std::move(first), stopped);
     if (!stopped) {
         Result<std::vector<Ask>> second = planner.observe(answers);
-        if (!second) { return refuse(second.error()); }
+        if (!second) {
+            explain_unreached(connections, answers);
+            return refuse(second.error());
+        }
         answers = fleet.ask(*std::move(second), stopped);
     }
     if (stopped) {

@@ -124,6 +124,7 @@ void Judge::login() {
     const Connection& to = in_.connection;
     const std::string user = fact(in_.facts, "user");
     std::string says = to.transport == "local" ? "on this machine" : to.user;
+    if (says.empty()) { says = user.empty() ? "the login of ssh_config" : safe_text(user); }
     if (!in_.way.empty() && !in_.way.back().method.empty()) {
         says += " by " + safe_text(in_.way.back().method);
     }
@@ -529,7 +530,9 @@ void Judge::judge_kinds() {
 HostGround Judge::judge() {
     const Connection& to = in_.connection;
     out_.host = to.host;
-    out_.address = to.transport == "local" ? "" : to.address + ":" + std::to_string(to.port);
+    out_.address = to.transport == "local"
+                       ? ""
+                       : to.address + (to.port == 0 ? "" : ":" + std::to_string(to.port));
     out_.answered = true;
     out_.way = in_.way;
     out_.answer = in_.latency;

@@ -158,7 +158,8 @@ HostGround unreached(const Connection& connection, const Error& error) {
     out.host = connection.host;
     out.address = connection.transport == "local"
                       ? ""
-                      : connection.address + ":" + std::to_string(connection.port);
+                      : connection.address +
+                            (connection.port == 0 ? "" : ":" + std::to_string(connection.port));
     std::string fix;
     switch (error.code) {
         case Code::unreachable:
@@ -168,7 +169,11 @@ HostGround unreached(const Connection& connection, const Error& error) {
         case Code::host_key:
             fix = "`drill trust " + connection.host + "` shows its key and asks";
             break;
-        case Code::auth_failed: fix = "put the public key into authorized_keys there"; break;
+        case Code::auth_failed:
+            fix = error.message.find("sudo ") != std::string::npos
+                      ? "correct what become_password of this host points to"
+                      : "put the public key into authorized_keys there";
+            break;
         case Code::refused:
         case Code::invalid:
         case Code::cancelled:

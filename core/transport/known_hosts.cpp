@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
@@ -246,6 +247,22 @@ std::string fingerprint(const HostKey& key) {
 std::string known_name(std::string_view address, std::uint16_t port) {
     const std::string name = lower(address);
     return port == 22 ? name : "[" + name + "]:" + std::to_string(port);
+}
+
+void take_known_name(Connection& connection, std::string_view name) {
+    const std::size_t end = name.rfind("]:");
+    std::string_view address = name;
+    std::uint16_t port = 22;
+    if (name.starts_with('[') && end != std::string_view::npos) {
+        address = name.substr(1, end - 1);
+        const std::string_view digits = name.substr(end + 2);
+        const auto [last, code] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), port);
+        if (code != std::errc() || last != digits.data() + digits.size() || port == 0) { return; }
+    }
+    if (address.empty() || address.starts_with('-')) { return; }
+    connection.address = address;
+    connection.port = port;
 }
 
 bool covers(std::string_view names, std::string_view name) {

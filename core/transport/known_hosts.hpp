@@ -51,6 +51,8 @@ struct KnownHost {
 
 /// The name under which a host stands: "app-1" for port 22, else "[app-1]:2222". Lower case.
 [[nodiscard]] std::string known_name(std::string_view address, std::uint16_t port);
+/// The other way: sets address and port. A text that is no such name changes nothing.
+void take_known_name(Connection& connection, std::string_view name);
 /// Whether the names of a line cover `name` (from known_name): patterns with * and ?, negation
 /// with !, hashed names.
 [[nodiscard]] bool covers(std::string_view names, std::string_view name);

@@ -175,7 +175,10 @@ public:
         DRILL_TRY(Entry entry, Entry::begin(command, connection_, *options_.ssh.passwords, wait));
         auto answered = attempt(action, command, entry, wait);
         if (!answered && answered.error().effect == Effect::unknown) { disconnect(); }
-        if (answered && master_) { answered->host_key = master_->host_key(); }
+        if (answered && master_) {
+            answered->host_key = master_->host_key();
+            answered->way = {master_->way()};
+        }
         return answered;
     }
 

@@ -134,29 +134,37 @@ Connection resolved(Connection connection, std::string_view log) {
     return connection;
 }
 
-/// The plain key that KnownHostsCommand was asked about.
-std::optional<HostKey> shown_key(std::string_view log) {
-    std::optional<HostKey> found;
+/// The plain key that KnownHostsCommand was asked about, and the name that OpenSSH knows it by.
+struct Shown {
+    HostKey key;
+    std::string name;
+};
+
+std::optional<Shown> shown_key(std::string_view log) {
+    std::optional<Shown> found;
     for (const std::string& line : split(log, '\n')) {
         if (!line.starts_with(key_mark)) { continue; }
         const std::vector<std::string> word = split(line.substr(key_mark.size()), ' ');
-        if (word.size() >= 2 && word[0] != "NONE" && !holds(word[0], "-cert-")) {
-            found = HostKey{.type = word[0], .blob = word[1]};
+        if (word.size() >= 3 && word[0] != "NONE" && !holds(word[0], "-cert-")) {
+            found = Shown{.key = {.type = word[0], .blob = word[1]},
+                          .name = std::string(trim(word[2]))};
         }
     }
     return found;
 }
 
 Error host_key_failure(const Connection& connection, std::string_view log) {
-    const std::optional<HostKey> key = shown_key(log);
-    if (key && !connection.known_hosts.empty()) {
-        const std::string name = known_name(connection.address, connection.port);
+    const std::optional<Shown> shown = shown_key(log);
+    if (shown && !connection.known_hosts.empty()) {
+        const std::string& name = shown->name;
         const auto known = read_known_hosts(connection.known_hosts, name);
         if (!known) { return known.error(); }
-        const KeyJudgement judgement = judge_key(*known, name, *key);
+        const KeyJudgement judgement = judge_key(*known, name, shown->key);
         if (judgement.trust == Trust::unknown || judgement.trust == Trust::changed ||
             judgement.trust == Trust::revoked) {
-            return untrusted(connection, *key, judgement);
+            Connection as = connection;
+            take_known_name(as, name);
+            return untrusted(as, shown->key, judgement);
         }
     }
     const std::string seen = openssh_host_key(log);
@@ -235,7 +243,7 @@ std::vector<std::string> openssh_arguments(const Connection& connection, const s
     }
     if (!connection.known_hosts.empty()) {
         // Tells us the key, and lets in the one that a lease was made with.
-        std::string script = "echo drill-host-key $1 $2 >&2";
+        std::string script = "echo drill-host-key $1 $2 $3 >&2";
         if (!pinned.empty()) { script += "; if [ $4 = " + pinned + " ]; then echo $3 $1 $2; fi"; }
         words.insert(words.end(),
                      {"-o", "KnownHostsCommand=/bin/sh -c '" + script + "' sh %t %K %H %f"});
@@ -254,6 +262,17 @@ std::string openssh_host_key(std::string_view log) {
     const std::size_t at = line.find("SHA256:");
     if (at == std::string::npos) { return {}; }
     return line.substr(at, line.find_first_of(" ,", at) - at);
+}
+
+std::string openssh_method(std::string_view log) {
+    // Authenticated to 127.0.0.1 ([127.0.0.1]:2299) using "publickey".
+    const std::string line = after(log, "Authenticated to ");
+    const std::size_t at = line.find("using \"");
+    if (at == std::string::npos) { return {}; }
+    std::string method = line.substr(at + 7, line.find('"', at + 7) - at - 7);
+    const std::string key = first_word(after(log, "debug1: Server accepts key: "));
+    if (method == "publickey" && !key.empty()) { method += " " + key; }
+    return method;
 }
 
 Error openssh_failure(const Connection& connection, std::string_view log) {
@@ -316,13 +335,24 @@ Result<std::unique_ptr<OpensshMaster>> OpensshMaster::start(const Connection& co
                                                             const std::string& control,
                                                             Wait& wait) {
     DRILL_TRY(auto master, launch(connection, control));
+    master->way_.host = connection.host;
+    const Nanos begun = boot_now();
+    Nanos connected = begun;
+    Nanos exchanged = begun;
     for (;;) {
         std::array<pollfd, 1> fds{{{master->child_.pidfd.get(), POLLIN, 0}}};
         const Woken woken = wait.wait(fds, boot_now() + look_pause);
         if (woken == Woken::ready) { return openssh_failure(connection, master->log()); }
         if (woken == Woken::until) {
+            const std::string log = master->log();
+            const Nanos now = boot_now();
+            if (!holds(log, "debug1: Remote protocol version")) { connected = now; }
+            if (!holds(log, "debug1: SSH2_MSG_NEWKEYS received")) { exchanged = now; }
             if (!listens(control)) { continue; }
-            master->host_key_ = openssh_host_key(master->log());
+            master->host_key_ = openssh_host_key(log);
+            master->way_.connected = connected - begun;
+            master->way_.logged_in = now - exchanged;
+            master->way_.method = openssh_method(log);
             return master;
         }
         const std::string doing = "logging in on " + connection.host;
@@ -347,12 +377,11 @@ Result<SeenKey> openssh_fetch_host_key(const Connection& connection, Nanos deadl
         return ended(woken, "asking " + connection.host + " for its key", Effect::none);
     }
     const std::string log = master->log();
-    const std::optional<HostKey> key = shown_key(log);
-    if (!key || openssh_host_key(log).empty()) { return openssh_failure(connection, log); }
-    const Connection to = resolved(connection, log);
-    return SeenKey{.key = *key,
-                   .fingerprint = fingerprint(*key),
-                   .line = known_name(to.address, to.port) + " " + key->type + " " + key->blob};
+    const std::optional<Shown> shown = shown_key(log);
+    if (!shown || openssh_host_key(log).empty()) { return openssh_failure(connection, log); }
+    return SeenKey{.key = shown->key,
+                   .fingerprint = fingerprint(shown->key),
+                   .line = shown->name + " " + shown->key.type + " " + shown->key.blob};
 }
 
 OpensshMaster::~OpensshMaster() {

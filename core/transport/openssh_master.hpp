@@ -2,6 +2,7 @@
 // log says when it fails. Must not: send a command. Read next: openssh.cpp.
 #pragma once
 
+#include "model/action.hpp"
 #include "model/host.hpp"
 #include "transport/child.hpp"
 #include "transport/known_hosts.hpp"
@@ -28,8 +29,12 @@ namespace drill {
 /// "SHA256:..." of the key that the host proved to own, "" when it came to none.
 [[nodiscard]] std::string openssh_host_key(std::string_view log);
 
+/// "publickey /home/kim/.ssh/id", "gssapi-with-mic"; "" when nobody was let in.
+[[nodiscard]] std::string openssh_method(std::string_view log);
+
 /// As fetch_host_key, for a host that only OpenSSH's client reaches: the plain key that the host
-/// proved to own (not its certificate), without logging in. Effect::none.
+/// proved to own (not its certificate), without logging in. Its line has the name that OpenSSH
+/// looks it up by, HostName and HostKeyAlias of ssh_config included. Effect::none.
 [[nodiscard]] Result<SeenKey> openssh_fetch_host_key(const Connection& connection, Nanos deadline,
                                                      std::stop_token stop);
 
@@ -52,6 +57,8 @@ public:
     [[nodiscard]] std::string log() const;
     [[nodiscard]] std::size_t log_size() const;
     [[nodiscard]] const std::string& host_key() const noexcept { return host_key_; }
+    /// The target alone, jumps within `connected`; times are to 5 ms.
+    [[nodiscard]] const Hop& way() const noexcept { return way_; }
 
 private:
     friend Result<SeenKey> openssh_fetch_host_key(const Connection& connection, Nanos deadline,
@@ -64,6 +71,7 @@ private:
     bool over_{false};
     Fd log_;
     std::string control_, host_key_;
+    Hop way_;
 };
 
 }  // namespace drill

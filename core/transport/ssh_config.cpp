@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace drill {
@@ -10,6 +11,8 @@ namespace drill {
 namespace {
 
 constexpr std::size_t longest_value = 80;
+// Debian's own ssh_config includes it; its files are looked at by themselves.
+constexpr std::string_view debian_include = "/etc/ssh/ssh_config.d/*.conf";
 
 enum class About : unsigned char { way, host_key, login };
 
@@ -57,7 +60,8 @@ std::string finding(const Connection& connection, std::string_view key, std::str
 void compare(std::vector<std::string>& findings, const Connection& connection,
              const std::string& key, std::string_view value) {
     const bool name = key == "hostname" && lower(value) != lower(connection.address);
-    const bool port = key == "port" && value != std::to_string(connection.port);
+    // 22 is what is said where nothing is said.
+    const bool port = key == "port" && value != "22" && value != std::to_string(connection.port);
     if (name) { findings.push_back(finding(connection, "HostName", value)); }
     if (port) { findings.push_back(finding(connection, "Port", value)); }
 }
@@ -65,7 +69,7 @@ void compare(std::vector<std::string>& findings, const Connection& connection,
 }  // namespace
 
 std::vector<std::string> ssh_config_findings(std::string_view said, const Connection& connection,
-                                             LoginWorks works) {
+                                             LoginWorks works, Ticket ticket) {
     std::vector<std::string> findings;
     if (connection.transport != "ssh") { return findings; }
     for (const std::string& line : split(said, '\n')) {
@@ -78,12 +82,30 @@ std::vector<std::string> ssh_config_findings(std::string_view said, const Connec
         for (const Setting& setting : settings) {
             if (setting.key != key || value == setting.plain) { continue; }
             if (setting.about == About::login && works == LoginWorks::yes) { continue; }
+            if (setting.key == "gssapiauthentication" && ticket == Ticket::none) { continue; }
             // A jump in the catalog is the same thing said there.
             if (setting.key == "proxyjump" && !connection.jumps.empty()) { continue; }
             findings.push_back(finding(connection, setting.shown, value));
         }
     }
     return findings;
+}
+
+bool ssh_config_matters(std::string_view text) {
+    for (const std::string& line : split(text, '\n')) {
+        const std::string_view words = trim(line);
+        const std::string key = lower(words.substr(0, words.find_first_of(" \t=")));
+        if (key.empty() || key.starts_with('#')) { continue; }
+        if (key == "include") {
+            if (words.find(debian_include) == std::string_view::npos) { return true; }
+            continue;
+        }
+        if (key == "gssapiauthentication") { continue; }
+        const bool known = std::any_of(settings.begin(), settings.end(),
+                                       [&](const Setting& one) { return one.key == key; });
+        if (known || key == "hostname" || key == "port") { return true; }
+    }
+    return false;
 }
 
 }  // namespace drill

@@ -13,11 +13,19 @@ namespace drill {
 
 enum class LoginWorks : bool { no, yes };
 
+/// GSSAPIAuthentication stands in Debian's own ssh_config: it means something with a ticket only.
+enum class Ticket : bool { none, there };
+
 /// Sentences, each with host, setting and fix; none for another transport than ssh. `said` is what
 /// `ssh -G ADDRESS` printed. With LoginWorks::yes only what changes the way to the host or the
 /// judgement of its key; with no also what it could log in with. Effect: none.
 [[nodiscard]] std::vector<std::string> ssh_config_findings(std::string_view said,
                                                            const Connection& connection,
-                                                           LoginWorks works);
+                                                           LoginWorks works,
+                                                           Ticket ticket = Ticket::none);
+
+/// False when a file of ssh_config holds nothing that could lead to a finding, so that `ssh -G`
+/// need not be asked for each host. Other files that it includes count as something.
+[[nodiscard]] bool ssh_config_matters(std::string_view text);
 
 }  // namespace drill

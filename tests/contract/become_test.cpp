@@ -155,6 +155,10 @@ TEST_CASE("a wrong password is one try, without effect, and stops every other ho
             }
         }
         CHECK(wrong_tries() == before + 1);
+        // sudo would have taken three of this one call.
+        for (const char* more : {" 2 incorrect", " 3 incorrect"}) {
+            CHECK(lab::slurp(lab::sudo_log).find(more) == std::string::npos);
+        }
         CHECK(lab::run({"sh", "-c", "ls " + trace + " 2>/dev/null || true"}).empty());
     }
 }

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 using namespace drill;
@@ -84,6 +85,9 @@ TEST_CASE("by openssh's client the answer names the host key of the connection")
     const auto reply = with_known(line("127.0.1.1", lab::plain().host_key()));
     REQUIRE_MESSAGE(reply, text_of(reply));
     CHECK(reply->host_key == fingerprint(lab::plain().host_key()));
+    REQUIRE(reply->way.size() == 1);
+    CHECK(reply->way[0].host == "h127.0.1.1");
+    CHECK(reply->way[0].method == "publickey " + lab::key("ed25519"));
 }
 
 TEST_CASE("by openssh's client untrusted host keys stop as by ssh, with the same words") {
@@ -247,6 +251,13 @@ TEST_CASE("openssh's client fetches a host key without judging it, through Proxy
     CHECK(seen->key == lab::plain().host_key());
     REQUIRE(trust_add(connection.known_hosts, connection, seen->line));
     CHECK(lab::perform(*make_openssh(connection), {"true"}));
+    // What ssh_config makes of the name is what the key is recorded under.
+    const UserConfig alias("Host app\n  HostName 127.0.1.2\n  Port 2222\n");
+    const auto other = openssh_fetch_host_key(
+        Connection{.host = "app", .transport = "openssh", .address = "app", .port = 0, .user = ""},
+        boot_now() + 20s, {});
+    REQUIRE(other);
+    CHECK(other->line.starts_with("[127.0.1.2]:2222 ssh-ed25519 "));
     connection.port = 9;
     const auto down = openssh_fetch_host_key(connection, boot_now() + 20s, {});
     REQUIRE(!down);
@@ -299,7 +310,17 @@ TEST_CASE("a kept master whose server died or fell silent is made anew") {
 }
 
 TEST_CASE("when the controller is killed its master ends too") {
-    // A child plays the controller: it logs in, tells its session's pid, and waits.
+    // A child plays the controller: it logs in, tells its session's pid, and waits. Killed, it
+    // leaves an empty directory behind, and nothing in it.
+    const auto directories = [] {
+        std::set<std::string> found;
+        for (const auto& entry : std::filesystem::directory_iterator("/tmp")) {
+            const std::string name = entry.path().string();
+            if (name.starts_with("/tmp/drill-") && name.size() == 17) { found.insert(name); }
+        }
+        return found;
+    };
+    const std::set<std::string> before = directories();
     const std::string file = lab::fresh_name("controller");
     [[maybe_unused]] const auto& server = lab::plain();
     const pid_t controller = ::fork();
@@ -316,6 +337,9 @@ TEST_CASE("when the controller is killed its master ends too") {
     ::kill(controller, SIGKILL);
     ::waitpid(controller, nullptr, 0);
     lab::await_gone(session);
+    for (const std::string& directory : directories()) {
+        if (!before.contains(directory)) { CHECK(::rmdir(directory.c_str()) == 0); }
+    }
 }
 
 TEST_CASE("an order of any size goes over the control socket") {

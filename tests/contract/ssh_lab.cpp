@@ -122,7 +122,7 @@ bool enter() {
     cover("/etc/sudoers",
           "Defaults use_pty, !syslog, logfile=" + sudo_log +
               "\nroot ALL=(ALL:ALL) ALL\n"
-              "admin ALL=(root) NOPASSWD: ALL\nasked ALL=(root) ALL\n",
+              "admin ALL=(root) NOPASSWD: ALL\nasked ALL=(root) PASSWD: /bin/sh -c *\n",
           0440);
     spill("/etc/doas.conf", "permit nopass admin as root\npermit asked as root\n");
     must(::chmod("/etc/doas.conf", 0644) == 0, "mode");

@@ -283,6 +283,24 @@ TEST_CASE("a host without an answer has the fix for its reason") {
     CHECK(says(unreached(to, fail(Code::host_key, "unknown key")), Concern::trouble,
                "drill trust app-9"));
     CHECK(says(unreached(to, fail(Code::unreachable, "no route")), Concern::trouble, "is it on"));
+    CHECK(says(unreached(to, fail(Code::auth_failed, "sudo rejected the password of ops")),
+               Concern::trouble, "become_password"));
+}
+
+TEST_CASE("sudoers lines tell a sudo that asks, and doas, apart") {
+    Connection ops;
+    ops.host = "app-1";
+    ops.user = "ops";
+    ops.become = "sudo";
+    ops.become_password.file = "/secret";
+    const std::string asked = sudoers_lines({ops}, {"noop"});
+    CHECK(asked.find("\nops ALL=(root) PASSWD: /bin/sh -c *\n") != std::string::npos);
+    CHECK(asked.find("NOPASSWD") == std::string::npos);
+    CHECK(asked.find("/secret") == std::string::npos);
+    ops.become = "doas";
+    const std::string doas = sudoers_lines({ops}, {"noop"});
+    CHECK(doas.find("permit nopass ops as root") != std::string::npos);
+    CHECK(doas.find("ALL=") == std::string::npos);
 }
 
 TEST_CASE("sudoers lines name the hosts of each login, and say that they are root") {

@@ -248,3 +248,18 @@ TEST_CASE("a file that cannot be written is an error and leaves nothing aside") 
     REQUIRE(!added);
     CHECK(added.error().code == Code::invalid);
 }
+
+TEST_CASE("the name of a host is read back, and what is none changes nothing") {
+    Connection connection{.address = "x", .port = 7};
+    take_known_name(connection, "[fd00::1]:2222");
+    CHECK(connection.address == "fd00::1");
+    CHECK(connection.port == 2222);
+    take_known_name(connection, "app-1");
+    CHECK(connection.address == "app-1");
+    CHECK(connection.port == 22);
+    for (const char* bad : {"", "-o", "[app]:x", "[app]:0", "[app]:70000", "[]:22"}) {
+        CAPTURE(std::string(bad));
+        take_known_name(connection, bad);
+        CHECK(connection.address == "app-1");
+    }
+}

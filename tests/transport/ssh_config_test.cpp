@@ -51,6 +51,7 @@ TEST_CASE("what one could log in with is said only where the login does not work
 
 TEST_CASE("another name or port than the catalog's is said") {
     CHECK(count("hostname 10.0.0.1\nport 22\n", LoginWorks::yes) == 1);
+    CHECK(count("hostname app-1.example\nport 22\n", LoginWorks::yes) == 0);
     CHECK(count("hostname APP-1.example\nport 2222\n", LoginWorks::yes) == 1);
 }
 
@@ -69,4 +70,26 @@ TEST_CASE("text of a config is data: control bytes are shown and long values cut
     REQUIRE(found.size() == 1);
     CHECK(found[0].find('\x1b') == std::string::npos);
     CHECK(found[0].size() < 300);
+}
+
+TEST_CASE("GSSAPI is said only where there is a ticket and the login does not work") {
+    const auto found = ssh_config_findings(nothing_set, app, LoginWorks::no, Ticket::there);
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].find("GSSAPIAuthentication") != std::string::npos);
+    CHECK(ssh_config_findings(nothing_set, app, LoginWorks::yes, Ticket::there).empty());
+    CHECK(ssh_config_findings(nothing_set, app, LoginWorks::no).empty());
+}
+
+TEST_CASE("only a config that could lead to a finding is asked about") {
+    const std::string debian =
+        "Include /etc/ssh/ssh_config.d/*.conf\n\nHost *\n#   ForwardAgent no\n    SendEnv LANG "
+        "LC_*\n"
+        "    HashKnownHosts yes\n    GSSAPIAuthentication yes\n";
+    CHECK_FALSE(ssh_config_matters(debian));
+    CHECK_FALSE(ssh_config_matters(""));
+    for (const char* line : {"ProxyCommand nc %h %p", "\tproxyjump=bastion", "Include other",
+                             "HostName 10.0.0.1", "Port 2222", "CertificateFile x"}) {
+        CAPTURE(std::string(line));
+        CHECK(ssh_config_matters(debian + line + "\n"));
+    }
 }
