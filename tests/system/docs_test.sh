@@ -177,11 +177,13 @@ toml() { # FILE
         experiment "$work/example.toml" >"$work/whole.toml"
     fi
     for verb in validate plan; do
-        if scripts/lab enter drill "$verb" "$work/whole.toml" >"$work/out" 2>&1 </dev/null; then
-            good "$place: the example passes drill $verb"
-        else
-            bad "$place: the example passes drill $verb" <"$work/out"
-        fi
+        scripts/lab enter drill "$verb" "$work/whole.toml" >"$work/out" 2>&1 </dev/null
+        case $verb-$? in
+        *-0) good "$place: the example passes drill $verb" ;;
+        # Paths, services and kernel modules of a page are those of its reader's hosts.
+        plan-3) skip "$place: the example passes drill plan" "$(head -n 1 "$work/out")" ;;
+        *) bad "$place: the example passes drill $verb" <"$work/out" ;;
+        esac
     done
 }
 catalog() { # PLACE: with a home directory in which the files that it names exist

@@ -2,6 +2,7 @@
 # Every fault kind on a real host: what was before is there again, whatever happened to the
 # controller, the guard and the host meanwhile (kinds_watch.py says what is watched). Needs root.
 # $DRILL_BUILD is where drill is, as for scripts/lab. Arguments: names of kinds, only these.
+# With DRILL_STARVE=1 (scripts/check kinds) also on starved hosts, one after the other: minutes.
 # A kind without a file in kinds/ fails, one whose file says "# not here: REASON" is skipped.
 # Must not: end a process that it did not start.
 set -u

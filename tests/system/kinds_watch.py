@@ -11,8 +11,8 @@ For each kind, KINDS-DIR/KIND.toml is a step and says in comments how it is watc
     # verdict: N           exit code of a run to its end, 0 where this is absent
     # keeps: pids memory   what a starved host keeps, with the reason beside it
     # differs: REGEX       lines of the snapshot that may differ afterwards, with the reason in WHY
-Four trials, each on a host of its own: run to the end; the controller killed with -9; controller and
-guard killed; the controller killed and the host starved of processes, memory, processor time and
+Trials, each on a host of its own: run to the end; the controller killed with -9; controller and
+guard killed; with DRILL_STARVE set also the controller killed and the host starved of processes, memory, processor time and
 room in /run. The snapshot after `drill undo` has to equal the one before, and the effect has to end by
 lease time + 1 s. Prints "claim TEXT|yes or no|figures" lines; kinds_test.sh counts them.
 Must not: end a process that is not of the lab.
@@ -99,7 +99,7 @@ class Host:
     def seen(self, text):
         """From outside: needs no process of the host's own allowance."""
         done = subprocess.run(["nsenter", "-t", str(self.init), "-m", "-n", "-p", "-u", "-i", "-r", "-w",
-                               "sh", "-c", text], stdin=subprocess.DEVNULL, capture_output=True)
+                               "timeout", "5", "sh", "-c", text], stdin=subprocess.DEVNULL, capture_output=True)
         self.said = done.stderr.decode(errors="replace")
         return done.returncode == 0
 
@@ -232,11 +232,13 @@ class Host:
                                  ("memory.usage_in_bytes", "memory.limit_in_bytes")):
                 if limit.split(".")[0] not in keeps and os.path.exists(f"{path}/{limit}"):
                     before = open(f"{path}/{limit}").read().strip()
-                    try:
-                        open(f"{path}/{limit}", "w").write(open(f"{path}/{usage}").read())
-                        self.limits.append((f"{path}/{limit}", before))
-                    except OSError:
-                        pass  # a page was used meanwhile: the other limits still starve it
+                    # The kernel may look for pages to free for as long as it is let.
+                    done = subprocess.run(["timeout", "2", "sh", "-c", 'cat "$1" >"$2"', "sh",
+                                           f"{path}/{usage}", f"{path}/{limit}"], stderr=subprocess.DEVNULL)
+                    self.limits.append((f"{path}/{limit}", before))
+                    if done.returncode != 0:  # a page was used meanwhile: the others still starve it
+                        open(f"{path}/{limit}", "w").write("-1" if "memory" in limit else before)
+                        self.limits.pop()
         return [limit.rsplit("/", 1)[1] for limit, _ in self.limits]
 
     def feed(self):
@@ -452,9 +454,11 @@ class Trial:
                     break
             self.claim(f"{self.name}: no guard is left", not left,
                        "; ".join(command for _, command in left)[:200])
-        last = self.effect.last(lease or now(), now() + TTL + 6)
-        if starved:
-            self.host.feed()
+        try:
+            last = self.effect.last(lease or now(), now() + TTL + 6)
+        finally:
+            if starved:
+                self.host.feed()
         if lease is None:
             self.claim(f"{self.name}: a lease is on the host", False)
         else:
@@ -501,7 +505,8 @@ def main():
     for kind in kinds:
         names = ["to the end"]
         if kind.effect or kind.flow:
-            names += ["controller killed", "controller killed, host starved"]
+            names += ["controller killed"]
+            names += ["controller killed, host starved"] if os.environ.get("DRILL_STARVE") else []
             names += ["controller and guard killed"] if kind.without_guard else []
         for name in names:
             threads.append(threading.Thread(target=work_on, args=(kind, name), daemon=True))
