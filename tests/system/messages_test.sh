@@ -371,7 +371,7 @@ runs() {
     pid=$!
     until_true 15 cut_off || bad "a cut is there" "$(cat "$W/long.err")"
     drill run "$X"
-    refused "a second run names the first: pid, run" "pid $pid" "(short)" "drill ls"
+    refused "a second run names the first: pid, run" "pid $pid" "(short)" "drill halt" "drill watch"
     drill undo
     expect "undo leaves a run alone that is alive" 6 "pid $pid" "undoes its own changes"
     drill ls
