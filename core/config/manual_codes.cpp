@@ -92,7 +92,8 @@ constexpr CodeHelp helps[] = {
      "one [host.NAME].",
      "", "[limit]\nhosts = 1\nlongest = \"5m\""},
     {codes::useless_key,
-     "A key that is passed over would let its author believe in something that does not happen, such "
+     "A key that is passed over would let its author believe in something that does not happen, "
+     "such "
      "as a password that nobody asks for.",
      "become_password = { file = \"sudo.txt\" }",
      "become = \"sudo\"\nbecome_password = { file = \"sudo.txt\" }"},
