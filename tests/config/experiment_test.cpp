@@ -1,5 +1,5 @@
-// Experiments: what loads, and for each mistake its code, place and words. Longer than 600 lines
-// because every mistake has a case of its own.
+// Experiments: what loads, and for each mistake its code, place and words.
+// Longer than 600 lines because every mistake has a case of its own.
 #include "config/codes.hpp"
 #include "samples.hpp"
 
