@@ -334,11 +334,11 @@ void ChangeRun::seek(TurnWriter& turn, Presence found, Nanos received, const std
                    .step = step_.name,
                    .host = planned_.host,
                    .lease = lease_id_,
-                    .message = place() + ": bites" +
-                               (open_ && !hold_told_ ? ", held until Enter, at most " +
-                                                           show_duration(*hold_ends_ - received)
-                                                     : ""),
-                    .data = {{"bite_ns", received.count()}}});
+                   .message = place() + ": bites" +
+                              (open_ && !hold_told_ ? ", held until Enter, at most " +
+                                                          show_duration(*hold_ends_ - received)
+                                                    : ""),
+                   .data = {{"bite_ns", received.count()}}});
         turn.wake_at(*hold_ends_);
         if (lease_->change.ending != Ending::instant && !step_.cuts_control) {
             ask_at_ = apply_answered_.value_or(received) + ttl_ / 3;

@@ -38,7 +38,7 @@ struct Kind {
     /// Choice parameter that cuts the hosts of the step's target off from one another instead of
     /// from `peers_param`, "" = none. Its values: plan/shape.hpp.
     std::string_view shape_param{};
-    std::string_view needs;        ///< tools on the target, blank-separated: "nft ip"
+    std::string_view needs;  ///< tools on the target, blank-separated: "nft ip"
     std::span<const Param> params;
     std::vector<Exec> (*observe)(const ChangeRequest&){
         nullptr};  ///< read-only questions, may be empty
