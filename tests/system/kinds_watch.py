@@ -14,7 +14,7 @@ For each kind, KINDS-DIR/KIND.toml is a step and says in comments how it is watc
 Trials, each on a host of its own: run to the end; the controller killed with -9; controller and
 guard killed; with DRILL_STARVE set also the controller killed and the host starved of processes, memory, processor time and
 room in /run. The snapshot after `drill undo` has to equal the one before, and the effect has to end by
-lease time + 1 s. Prints "claim TEXT|yes or no|figures" lines; kinds_test.sh counts them.
+lease time + 1 s. Prints "claim TEXT|yes or no|figures" lines; kinds_proof.sh counts them.
 Must not: end a process that is not of the lab.
 """
 import collections, contextlib, ctypes, os, queue, re, socket, stat, subprocess, sys, threading, time
@@ -367,6 +367,9 @@ class Trial:
             if done.returncode != 0:
                 self.claim("its host is made ready", False, done.stderr[-300:])
                 return False
+        until = now() + 5  # addresses of a host that was just switched on
+        while self.host.sh("ip -6 addr show tentative").stdout.strip() and now() < until:
+            time.sleep(0.2)
         time.sleep(0.3)
         self.before = self.host.snapshot()
         again = self.host.snapshot()
